@@ -65,7 +65,8 @@ module strassenc_accumulate #(
                 wire signed [Z_BITS:0] best = {X_SIGNED != 0 ? held[Z_BITS-1] : 1'b0, held};
                 always @(posedge clk) if (accept & (first | x > best)) held <= wide[Z_BITS-1:0];
             end else begin : sum
-                always @(posedge clk) if (accept) held <= (held & {Z_BITS{!first}}) + wide[Z_BITS-1:0];
+                always @(posedge clk) if (accept)
+                    held <= (held & {Z_BITS{!first}}) + wide[Z_BITS-1:0];
                 wire unused = &{1'b0, wide};
             end
             assign m_data[i*Z_BITS +: Z_BITS] = held;

@@ -41,13 +41,15 @@ module strassenc_add #(
     localparam A_WIDE     = A_BITS + A_SHIFT + (A_SIGNED != 0 ? 0 : 1);
     localparam B_WIDE     = B_BITS + B_SHIFT + (B_SIGNED != 0 ? 0 : 1);
     localparam TOTAL_BITS = (A_WIDE > B_WIDE ? A_WIDE : B_WIDE) + 1;
-    localparam SUM_BITS   = RIGHT == 0 ? TOTAL_BITS : (TOTAL_BITS > RIGHT + 1 ? TOTAL_BITS : RIGHT + 1) + 1;
+    localparam SUM_BITS   = RIGHT == 0
+        ? TOTAL_BITS : (TOTAL_BITS > RIGHT + 1 ? TOTAL_BITS : RIGHT + 1) + 1;
     // The sum without the bits that are rounded away, and at least one bit more than z.
     localparam SHIFTED_BITS = SUM_BITS - RIGHT + LEFT;
     localparam VALUE_BITS   = SHIFTED_BITS > Z_BITS ? SHIFTED_BITS : Z_BITS + 1;
 
     localparam [SUM_BITS-1:0] ONE  = 1;
-    localparam [SUM_BITS-1:0] HALF = RIGHT > 0 ? ONE << (RIGHT > 0 ? RIGHT - 1 : 0) : {SUM_BITS{1'b0}};
+    localparam [SUM_BITS-1:0] HALF = RIGHT > 0
+        ? ONE << (RIGHT > 0 ? RIGHT - 1 : 0) : {SUM_BITS{1'b0}};
 
     wire advance = !m_valid | m_ready;
     reg  sum_valid;

@@ -50,7 +50,8 @@ module strassenc_array #(
     localparam [31:0] ONE          = 1;
     // A sign bit in front of an unsigned operand.
     localparam        OPERAND_BITS = X_SIGNED != 0 ? X_BITS : X_BITS + 1;
-    localparam        RESULT_BITS  = OPERAND_BITS + LEVELS < U_BITS ? OPERAND_BITS + LEVELS : U_BITS;
+    localparam        RESULT_BITS  = OPERAND_BITS + LEVELS < U_BITS
+        ? OPERAND_BITS + LEVELS : U_BITS;
 
     reg  [ADDRESS_BITS-1:0]  address;
     // Bit 0 stands for x, bit n for level n of the adders.
@@ -79,9 +80,11 @@ module strassenc_array #(
             m_valid <= 1'b0;
         end else if (step) begin
             if (s_valid) begin
-                if (again)                                          address <= address - LAST_COUNT[ADDRESS_BITS-1:0];
+                if (again)
+                    address <= address - LAST_COUNT[ADDRESS_BITS-1:0];
                 else if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else                                                address <= address + ONE[ADDRESS_BITS-1:0];
+                else
+                    address <= address + ONE[ADDRESS_BITS-1:0];
             end
             valid   <= {valid[LEVELS-1:0], s_valid};
             m_valid <= valid[LEVELS] & last;
@@ -118,7 +121,8 @@ module strassenc_array #(
                 always @(posedge clk)
                     if (rst) accepted <= {COUNT_BITS{1'b0}};
                     else if (rom_enable)
-                        accepted <= addresses_end ? {COUNT_BITS{1'b0}} : accepted + ONE[COUNT_BITS-1:0];
+                        accepted <= addresses_end
+                            ? {COUNT_BITS{1'b0}} : accepted + ONE[COUNT_BITS-1:0];
             end
         end
     endgenerate
@@ -152,7 +156,8 @@ module strassenc_array #(
                         assign negative = weight[1];
                     end else begin : inner
                         localparam BELOW_COUNT = (LANES + (1 << (l - 1)) - 1) >> (l - 1);
-                        localparam BELOW       = OPERAND_BITS + l - 1 < U_BITS ? OPERAND_BITS + l - 1 : U_BITS;
+                        localparam BELOW       = OPERAND_BITS + l - 1 < U_BITS
+                            ? OPERAND_BITS + l - 1 : U_BITS;
                         wire [BELOW-1:0] a          = row[r].level[l-1].node[2*i].value;
                         wire             a_negative = row[r].level[l-1].node[2*i].negative;
                         wire [BELOW:0]   a_wide     = {a[BELOW-1], a};
@@ -180,7 +185,8 @@ module strassenc_array #(
 
             wire [RESULT_BITS-1:0] result   = row[r].level[LEVELS].node[0].value;
             wire                   subtract = row[r].level[LEVELS].node[0].negative;
-            wire [U_BITS:0]        wide     = {{(U_BITS-RESULT_BITS+1){result[RESULT_BITS-1]}}, result};
+            wire [U_BITS:0]        wide     =
+                {{(U_BITS-RESULT_BITS+1){result[RESULT_BITS-1]}}, result};
             reg  [U_BITS-1:0]      total;
             wire [U_BITS:0]        sum      = {total & {U_BITS{!first}}, 1'b1}
                 + {wide[U_BITS-1:0] ^ {U_BITS{subtract}}, subtract};

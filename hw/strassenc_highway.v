@@ -85,7 +85,8 @@ module strassenc_highway #(
     reg signed [WIDE:0]   difference_3;
     always @(posedge clk)
         if (step) begin
-            h_cut        <= h[GATE_BITS-1] ? {WIDE{1'b0}} : above ? GREATEST[WIDE-1:0] : h[WIDE-1:0];
+            h_cut        <= h[GATE_BITS-1]
+                ? {WIDE{1'b0}} : above ? GREATEST[WIDE-1:0] : h[WIDE-1:0];
             difference_2 <= {h_cut[WIDE-1], h_cut} - {x_1[WIDE-1], x_1};
             difference_3 <= difference_2;
             x_2          <= x_1;

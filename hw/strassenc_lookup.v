@@ -27,7 +27,8 @@ module strassenc_lookup #(
     output wire [BITS-1:0]       m_data,
     output reg                   m_user,
     output wire                  table_enable,
-    output wire [((ROWS << $clog2(WORDS)) > 1 ? $clog2(ROWS << $clog2(WORDS)) : 1)-1:0] table_address,
+    output wire [((ROWS << $clog2(WORDS)) > 1
+        ? $clog2(ROWS << $clog2(WORDS)) : 1)-1:0] table_address,
     input  wire [BITS-1:0]       table_data
 );
     localparam        WORD_BITS    = $clog2(WORDS);

@@ -92,7 +92,8 @@ module strassenc_lstm_cell #(
                 if (last) fresh <= 1'b0;
             end
             if (valid[5])
-                new_unit <= new_unit == LAST_UNIT[UNIT_BITS-1:0] ? {UNIT_BITS{1'b0}} : new_unit + ONE[UNIT_BITS-1:0];
+                new_unit <= new_unit == LAST_UNIT[UNIT_BITS-1:0]
+                    ? {UNIT_BITS{1'b0}} : new_unit + ONE[UNIT_BITS-1:0];
         end
 
     always @(posedge clk)
@@ -115,7 +116,8 @@ module strassenc_lstm_cell #(
     );
     strassenc_curve #(.V_BITS(GATE_BITS), .FRAC(SIGMOID_FRAC), .SIGMOID(1)) sigmoid_f (
         .clk(clk), .enable(step), .v(gate_f), .value(f),
-        .rom_address(sigmoid_address[A_BITS +: A_BITS]), .rom_data(sigmoid_data[SIGMOID_FRAC+1 +: SIGMOID_FRAC+1])
+        .rom_address(sigmoid_address[A_BITS +: A_BITS]),
+        .rom_data(sigmoid_data[SIGMOID_FRAC+1 +: SIGMOID_FRAC+1])
     );
     strassenc_curve #(.V_BITS(GATE_BITS), .FRAC(TANH_FRAC), .SIGMOID(0)) tanh_g (
         .clk(clk), .enable(step), .v(gate_g), .value(g),
@@ -161,7 +163,8 @@ module strassenc_lstm_cell #(
     wire signed [T_BITS-1:0] t;
     strassenc_curve #(.V_BITS(GATE_BITS), .FRAC(TANH_FRAC), .SIGMOID(0)) tanh_c (
         .clk(clk), .enable(step), .v(index), .value(t),
-        .rom_address(tanh_address[A_BITS +: A_BITS]), .rom_data(tanh_data[TANH_FRAC+1 +: TANH_FRAC+1])
+        .rom_address(tanh_address[A_BITS +: A_BITS]),
+        .rom_data(tanh_data[TANH_FRAC+1 +: TANH_FRAC+1])
     );
 
     // o waits for 8 clocks, the oldest one at the top.
@@ -170,7 +173,8 @@ module strassenc_lstm_cell #(
     wire signed [S_BITS-1:0] o;
     strassenc_curve #(.V_BITS(GATE_BITS), .FRAC(SIGMOID_FRAC), .SIGMOID(1)) sigmoid_o (
         .clk(clk), .enable(step), .v(waiting_o[7*GATE_BITS +: GATE_BITS]), .value(o),
-        .rom_address(sigmoid_address[2*A_BITS +: A_BITS]), .rom_data(sigmoid_data[2*(SIGMOID_FRAC+1) +: SIGMOID_FRAC+1])
+        .rom_address(sigmoid_address[2*A_BITS +: A_BITS]),
+        .rom_data(sigmoid_data[2*(SIGMOID_FRAC+1) +: SIGMOID_FRAC+1])
     );
 
     // ==== h, 1 and 2 clocks

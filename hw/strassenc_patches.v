@@ -97,7 +97,8 @@ module strassenc_patches #(
 
     wire [ADDRESS_BITS-1:0] next_row   = write_row + ROW_STEP[ADDRESS_BITS-1:0];
     wire [ADDRESS_BITS-1:0] next_patch = write_patch + PATCH_STEP[ADDRESS_BITS-1:0];
-    wire [ADDRESS_BITS-1:0] next_write = write_stripe ? {ADDRESS_BITS{1'b0}} : STRIPE_STEP[ADDRESS_BITS-1:0];
+    wire [ADDRESS_BITS-1:0] next_write = write_stripe
+        ? {ADDRESS_BITS{1'b0}} : STRIPE_STEP[ADDRESS_BITS-1:0];
 
     always @(posedge clk)
         if (rst) begin
@@ -155,7 +156,8 @@ module strassenc_patches #(
     wire last_row    = read_row == LAST_ROW[ROW_BITS-1:0];
     wire last_column = read_column == LAST_COLUMN[COLUMN_BITS-1:0];
     wire pixel_read  = read_word == LAST_WORD[WORD_BITS-1:0];
-    wire patch_read  = pixel_read & read_x == (last_column ? LAST_X[X_BITS-1:0] : PATCH_X[X_BITS-1:0]);
+    wire patch_read  = pixel_read
+        & read_x == (last_column ? LAST_X[X_BITS-1:0] : PATCH_X[X_BITS-1:0]);
     wire row_read    = patch_read & last_column;
     wire stripe_read = row_read & read_y == (last_row ? LAST_Y[Y_BITS-1:0] : PATCH_Y[Y_BITS-1:0]);
     wire release_one = issue & stripe_read;

@@ -104,7 +104,9 @@ module strassenc_positions #(
 
     always @(posedge clk)
         if (rst) write_address <= {ADDRESS_BITS{1'b0}};
-        else if (clken & accept) write_address <= all_ends ? {ADDRESS_BITS{1'b0}} : write_address + ONE[ADDRESS_BITS-1:0];
+        else if (clken & accept)
+            write_address <= all_ends
+                ? {ADDRESS_BITS{1'b0}} : write_address + ONE[ADDRESS_BITS-1:0];
 
     always @(posedge clk)
         if (clken & accept) begin
@@ -137,7 +139,8 @@ module strassenc_positions #(
             localparam [31:0] HERE   = i;
             localparam [31:0] BLOCK  = BLOCKS[32*i +: 32] - 1;
             // No window begins beyond the last character.
-            localparam [31:0] WINDOW = LAST[32*i +: 32] < CHARACTERS ? LAST[32*i +: 32] : CHARACTERS - 1;
+            localparam [31:0] WINDOW = LAST[32*i +: 32] < CHARACTERS
+                ? LAST[32*i +: 32] : CHARACTERS - 1;
             wire              here   = step == HERE[STEP_BITS-1:0];
             assign last_block[i]  = here & block == BLOCK[BLOCK_BITS-1:0];
             assign last_window[i] = here & window_character == WINDOW[CHARACTER_BITS-1:0];
@@ -156,7 +159,8 @@ module strassenc_positions #(
     // Where the next window begins: where this one does, a character on, or at the first one of a
     // frame.
     wire                      stays       = |last_window;
-    wire [ADDRESS_BITS-1:0]   frame_begin = slot ^ frame_end ? SECOND_BEGIN[ADDRESS_BITS-1:0] : {ADDRESS_BITS{1'b0}};
+    wire [ADDRESS_BITS-1:0]   frame_begin = slot ^ frame_end
+        ? SECOND_BEGIN[ADDRESS_BITS-1:0] : {ADDRESS_BITS{1'b0}};
     wire [CHARACTER_BITS-1:0] next_window_character =
         block_end ? {CHARACTER_BITS{1'b0}} :
         stays     ? window_character : window_character + ONE[CHARACTER_BITS-1:0];
@@ -182,10 +186,14 @@ module strassenc_positions #(
         end else if (clken & issue) begin
             first <= frame_end;
             word  <= character_end ? {WORD_BITS{1'b0}} : word + ONE[WORD_BITS-1:0];
-            if (character_end) tap      <= window_end ? {TAP_BITS{1'b0}}      : tap + ONE[TAP_BITS-1:0];
-            if (window_end)    position <= block_end  ? {POSITION_BITS{1'b0}} : position + ONE[POSITION_BITS-1:0];
-            if (block_end)     block    <= step_end   ? {BLOCK_BITS{1'b0}}    : block + ONE[BLOCK_BITS-1:0];
-            if (step_end)      step     <= frame_end  ? {STEP_BITS{1'b0}}     : step + ONE[STEP_BITS-1:0];
+            if (character_end)
+                tap      <= window_end ? {TAP_BITS{1'b0}}      : tap + ONE[TAP_BITS-1:0];
+            if (window_end)
+                position <= block_end  ? {POSITION_BITS{1'b0}} : position + ONE[POSITION_BITS-1:0];
+            if (block_end)
+                block    <= step_end   ? {BLOCK_BITS{1'b0}}    : block + ONE[BLOCK_BITS-1:0];
+            if (step_end)
+                step     <= frame_end  ? {STEP_BITS{1'b0}}     : step + ONE[STEP_BITS-1:0];
             if (frame_end)     slot     <= !slot;
 
             if (window_end) begin
@@ -193,7 +201,8 @@ module strassenc_positions #(
                 address          <= next_window_address;
                 window_character <= next_window_character;
                 window_address   <= next_window_address;
-            end else if (character_end & last_character) address <= address - LAST_WORD[ADDRESS_BITS-1:0];
+            end else if (character_end & last_character)
+                address <= address - LAST_WORD[ADDRESS_BITS-1:0];
             else begin
                 if (character_end) character <= character + ONE[CHARACTER_BITS-1:0];
                 address <= address + ONE[ADDRESS_BITS-1:0];

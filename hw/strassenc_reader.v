@@ -82,7 +82,8 @@ module strassenc_reader #(
     localparam PART_STEP   = REPEAT_STEP + PART;
     localparam WINDOW_STEP = BACK_STEP - (WORDS - 1) + STRIDE_W * WORDS;
     localparam ROW_STEP    = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS + STRIDE_H * ROW;
-    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS + (HEIGHT - (ROWS - 1) * STRIDE_H) * ROW;
+    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS
+        + (HEIGHT - (ROWS - 1) * STRIDE_H) * ROW;
     localparam ORIGIN      = 0 - PAD_H * ROW - PAD_W * WORDS;
 
     localparam [31:0] WHOLE         = DEPTH;
@@ -220,10 +221,12 @@ module strassenc_reader #(
             word  <= word_end ? {PART_BITS{1'b0}} : word + ONE[PART_BITS-1:0];
             if (word_end) kx       <= line_end   ? {KX_BITS{1'b0}}     : kx + ONE[KX_BITS-1:0];
             if (line_end) ky       <= pass_end   ? {KY_BITS{1'b0}}     : ky + ONE[KY_BITS-1:0];
-            if (pass_end) repeated <= part_end   ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
+            if (pass_end)
+                repeated <= part_end   ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
             if (part_end) part     <= window_end ? {GROUP_BITS{1'b0}}  : part + ONE[GROUP_BITS-1:0];
             x       <= x + $signed(x_step);
-            address <= sum >= WHOLE[ADDRESS_BITS:0] ? less[ADDRESS_BITS-1:0] : sum[ADDRESS_BITS-1:0];
+            address <= sum >= WHOLE[ADDRESS_BITS:0]
+                ? less[ADDRESS_BITS-1:0] : sum[ADDRESS_BITS-1:0];
         end
     wire [X_BITS-1:0] column_step =
         !pixel ? {X_BITS{1'b0}} : row_written ? TO_COLUMN_0[X_BITS-1:0] : ONE[X_BITS-1:0];
@@ -237,7 +240,8 @@ module strassenc_reader #(
     always @(posedge clk)
         if (rst) write_address <= {ADDRESS_BITS{1'b0}};
         else if (write) begin
-            if (write_address == LAST_ADDRESS[ADDRESS_BITS-1:0]) write_address <= {ADDRESS_BITS{1'b0}};
+            if (write_address == LAST_ADDRESS[ADDRESS_BITS-1:0])
+                write_address <= {ADDRESS_BITS{1'b0}};
             else write_address <= write_address + ONE[ADDRESS_BITS-1:0];
         end
 

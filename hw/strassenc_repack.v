@@ -64,12 +64,14 @@ module strassenc_repack #(
     wire                  leave     = m_valid & m_ready;
     wire                  accept    = s_valid & s_ready;
     wire [COUNT_BITS-1:0] place     = leave ? left : count;
-    wire [COUNT_BITS-1:0] more      = at_last ? TAIL_UNITS[COUNT_BITS-1:0] : FROM_UNITS[COUNT_BITS-1:0];
+    wire [COUNT_BITS-1:0] more      = at_last
+        ? TAIL_UNITS[COUNT_BITS-1:0] : FROM_UNITS[COUNT_BITS-1:0];
 
     assign m_valid = full | ended;
     assign m_data  = store[TO*BITS-1:0];
     assign m_user  = user;
-    assign s_ready = ended ? finishing & m_ready : !full | (m_ready & left < TO_UNITS[COUNT_BITS-1:0]);
+    assign s_ready = ended
+        ? finishing & m_ready : !full | (m_ready & left < TO_UNITS[COUNT_BITS-1:0]);
 
     always @(posedge clk)
         if (rst) begin
@@ -103,7 +105,8 @@ module strassenc_repack #(
     end
 
     // What stays; an empty store may hold anything, as it does before the first frame.
-    wire [STORE_BITS-1:0] rest = count == {COUNT_BITS{1'b0}} ? {STORE_BITS{1'b0}} : leave ? store >> (TO * BITS) : store;
+    wire [STORE_BITS-1:0] rest = count == {COUNT_BITS{1'b0}}
+        ? {STORE_BITS{1'b0}} : leave ? store >> (TO * BITS) : store;
 
     always @(posedge clk)
         if (clken) begin

@@ -72,7 +72,8 @@ module strassenc_requantise #(
         end else if (step) begin
             if (s_valid) begin
                 if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else                                           address <= address + ONE[ADDRESS_BITS-1:0];
+                else
+                    address <= address + ONE[ADDRESS_BITS-1:0];
             end
             valid <= {valid[2:0], s_valid};
         end
@@ -90,7 +91,8 @@ module strassenc_requantise #(
             reg         [Z_BITS-1:0]    z;
 
             wire [WORK_BITS:0] y_wide        = {{(WORK_BITS-Y_BITS+1){y[Y_BITS-1]}}, y} << LEFT;
-            wire [WORK_BITS:0] constant_wide = {{(WORK_BITS-CONSTANT_BITS+1){constant[CONSTANT_BITS-1]}}, constant};
+            wire [WORK_BITS:0] constant_wide =
+                {{(WORK_BITS-CONSTANT_BITS+1){constant[CONSTANT_BITS-1]}}, constant};
             wire [WORK_BITS:0] total         = y_wide + constant_wide;
 
             always @(posedge clk)
@@ -110,7 +112,8 @@ module strassenc_requantise #(
                     end
             end
 
-            wire [WIDE_BITS:0]   wide     = {{(WIDE_BITS-KEPT_BITS+1){shifted[KEPT_BITS-1]}}, shifted};
+            wire [WIDE_BITS:0]   wide     =
+                {{(WIDE_BITS-KEPT_BITS+1){shifted[KEPT_BITS-1]}}, shifted};
             wire                 negative = wide[WIDE_BITS];
             // The bits that equal the sign if z fits.
             wire                 fits;

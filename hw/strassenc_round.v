@@ -24,7 +24,8 @@ module strassenc_round #(
     localparam VALUE_BITS   = SHIFTED_BITS > Z_BITS ? SHIFTED_BITS : Z_BITS + 1;
 
     localparam [SUM_BITS-1:0] ONE     = 1;
-    localparam [SUM_BITS-1:0] HALF    = RIGHT > 0 ? ONE << (RIGHT > 0 ? RIGHT - 1 : 0) : {SUM_BITS{1'b0}};
+    localparam [SUM_BITS-1:0] HALF    = RIGHT > 0
+        ? ONE << (RIGHT > 0 ? RIGHT - 1 : 0) : {SUM_BITS{1'b0}};
     localparam [Z_BITS-1:0]   LOW_BIT = 1;
 
     wire [SUM_BITS-1:0] wide;

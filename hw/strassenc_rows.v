@@ -208,7 +208,8 @@ module strassenc_rows #(
             localparam [31:0] TOP  = (i + SLOTS - PAD % SLOTS) % SLOTS;
             reg held;
             always @(posedge clk)
-                if (write & slot == HERE[SLOT_BITS-1:0] & column == {COLUMN_BITS{1'b0}} & word == {WORD_BITS{1'b0}})
+                if (write & slot == HERE[SLOT_BITS-1:0] & column == {COLUMN_BITS{1'b0}}
+                    & word == {WORD_BITS{1'b0}})
                     held <= s_user;
             assign users[i] = held & top_slot == TOP[SLOT_BITS-1:0];
         end

@@ -71,7 +71,8 @@ module strassenc_shift_add_bank #(
         end else if (step) begin
             if (s_valid) begin
                 if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else                                           address <= address + ONE[ADDRESS_BITS-1:0];
+                else
+                    address <= address + ONE[ADDRESS_BITS-1:0];
             end
             valid <= {valid[1:0], s_valid};
         end

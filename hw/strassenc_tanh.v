@@ -46,7 +46,8 @@ module strassenc_tanh #(
     always @(posedge clk) if (step) user <= {user[STAGES-2:0], s_user};
 
     strassenc_curve #(.V_BITS(V_BITS), .FRAC(FRAC), .SIGMOID(0)) curve (
-        .clk(clk), .enable(step), .v(s_data), .value(m_data), .rom_address(tanh_address), .rom_data(tanh_data)
+        .clk(clk), .enable(step), .v(s_data), .value(m_data), .rom_address(tanh_address),
+        .rom_data(tanh_data)
     );
 endmodule
 

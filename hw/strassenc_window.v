@@ -55,7 +55,8 @@ module strassenc_window #(
     // group's first window does, and before the next group does.
     localparam COLUMNS_SPAN   = (COLUMNS - 1) * STRIDE_W + 1;
     localparam COLUMNS_WIDE   = COLUMNS_SPAN > COLUMNS_READ ? COLUMNS_SPAN : COLUMNS_READ;
-    localparam COLUMNS_PUSHED = (LAST_END + 2) / 2 > COLUMNS_WIDE ? (LAST_END + 2) / 2 : COLUMNS_WIDE;
+    localparam COLUMNS_PUSHED = (LAST_END + 2) / 2 > COLUMNS_WIDE
+        ? (LAST_END + 2) / 2 : COLUMNS_WIDE;
     localparam TAIL_PUSHES    = LAST_END + 1 - COLUMNS_PUSHED;
 
     localparam COLUMN_BITS = WIDTH > 1 ? $clog2(WIDTH) : 1;
@@ -160,7 +161,8 @@ module strassenc_window #(
             else if (is_due) due <= due - ONE[PUSH_BITS-1:0];
             if (completes) begin
                 if (window_end == LAST[PUSH_BITS-1:0]) window_end <= FIRST[PUSH_BITS-1:0];
-                else                                   window_end <= window_end + MOVE[PUSH_BITS-1:0];
+                else
+                    window_end <= window_end + MOVE[PUSH_BITS-1:0];
             end
         end
 

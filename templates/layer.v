@@ -47,13 +47,16 @@ module {{ module }} (
     // ==== Stage {{ stage.number }}: {{ stage.summary }}
 {%- for wire in stage.wires %}
     wire [{{ wire.high }}:0] {{ wire.name }}
-    {%- if wire.dropped == 0 && wire.terms.is_empty() %} = {{ wire.value }};{% else %};{% endif %}  // {{ wire.origin }}
+    {%- if wire.dropped == 0 && wire.terms.is_empty() %} = {{ wire.value }};{% else %};{% endif %}
+    {#- #}  // {{ wire.origin }}
 {%- if !wire.terms.is_empty() %}: {{ wire.value }}
     strassenc_add3 #(
         .BITS({{ wire.high + 1 }}),
 {%- for t in wire.terms %}
-        .{{ t.letter }}_BITS({{ t.bits }}), .{{ t.letter }}_SIGNED({{ t.signed }}), .{{ t.letter }}_SHIFT({{ t.shift }})
-        {%- if !loop.first %}, .NEGATE_{{ t.letter }}({{ t.negate }}){% endif %}{% if !loop.last %},{% endif %}
+        .{{ t.letter }}_BITS({{ t.bits }}), .{{ t.letter }}_SIGNED({{ t.signed }}),
+        {#- #} .{{ t.letter }}_SHIFT({{ t.shift }})
+        {%- if !loop.first %}, .NEGATE_{{ t.letter }}({{ t.negate }}){% endif %}
+        {%- if !loop.last %},{% endif %}
 {%- endfor %}
     ) sum_{{ wire.name }} (
         {% for t in wire.terms %}.{{ t.port }}({{ t.value }}), {% endfor %}.y({{ wire.name }})
@@ -68,10 +71,14 @@ module {{ module }} (
     wire stage_{{ stage.number }}_unused = &{1'b0, {{ stage.unused }}};
 {%- endif %}
 {%- for m in stage.multipliers %}
-    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: round({% if m.loaded %}{{ m.coefficient }}{% else %}{{ m.coefficient_value }}{% endif %} * {{ m.x }}
+    // {{ m.origin }}:
+    {#- #} round({% if m.loaded %}{{ m.coefficient }}{% else %}{{ m.coefficient_value }}{% endif %}
+    {#- #} * {{ m.x }}
     {%- if m.shift != 0 %} * 2^{{ -m.shift }}{% endif %})
+    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};
     strassenc_{% if m.loaded %}scaled_product{% else %}multiplier{% endif %} #(
-        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}), .COEFFICIENT_BITS({{ m.coefficient_bits }})
+        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}),
+        .COEFFICIENT_BITS({{ m.coefficient_bits }})
         {%- if !m.loaded %}, .COEFFICIENT({{ m.coefficient }}){% endif %},
         .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
     ) {{ m.instance }} (
@@ -80,12 +87,15 @@ module {{ module }} (
     );
 {%- endfor %}
 {%- for m in stage.products %}
-    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: {{ m.operands[0].value }} * {{ m.operands[1].value }}
+    // {{ m.origin }}: {{ m.operands[0].value }} * {{ m.operands[1].value }}
+    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};
     strassenc_product #(
-        .A_BITS({{ m.operands[0].bits }}), .A_SIGNED({{ m.operands[0].signed }}), .B_BITS({{ m.operands[1].bits }}), .B_SIGNED({{ m.operands[1].signed }}),
+        .A_BITS({{ m.operands[0].bits }}), .A_SIGNED({{ m.operands[0].signed }}),
+        .B_BITS({{ m.operands[1].bits }}), .B_SIGNED({{ m.operands[1].signed }}),
         .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
     ) {{ m.instance }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .a({{ m.operands[0].value }}), .b({{ m.operands[1].value }}), .product({{ m.product }})
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}),
+        .a({{ m.operands[0].value }}), .b({{ m.operands[1].value }}), .product({{ m.product }})
     );
 {%- endfor %}
 {%- for r in stage.registers %}

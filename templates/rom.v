@@ -1,6 +1,8 @@
 {{ header }}
 //
-// {{ depth }} word{% if depth != 1 %}s{% endif %} of {{ bits }} bit{% if bits != 1 %}s{% endif %}, read with one clock of latency: {{ words }}
+// {{ depth }} word{% if depth != 1 %}s{% endif %} of {{ bits }} bit{% if bits != 1 %}s{% endif %},
+{#- #} read with one clock of latency:
+// {{ words }}
 {%- if ahead %}
 //
 // Addresses come in turn, from 0 after reset. The word after the one that is asked for is read, so

@@ -7,7 +7,8 @@
 
 module {{ module }} (
 {%- for port in ports %}
-    {{ port.text }}{% if !loop.last %},{% endif %}{% if !port.comment.is_empty() %}  // {{ port.comment }}{% endif %}
+    {{ port.text }}{% if !loop.last %},{% endif %}
+{%- if !port.comment.is_empty() %}  // {{ port.comment }}{% endif %}
 {%- endfor %}
 );
 {%- for line in before %}

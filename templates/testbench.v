@@ -9,7 +9,8 @@
 // +data=FOLDER where {{ input_file }} and {{ output_file }} are; else the macro STRASSENC_FOLDER
 //              says it when this is compiled, else they are in the folder of the simulation
 //
-// `sh {{ module }}.sh icarus` and `sh {{ module }}.sh verilator` compile and run it, from any folder.
+// `sh {{ module }}.sh icarus` and `sh {{ module }}.sh verilator` compile and run it,
+// from any folder.
 `default_nettype none
 
 module {{ module }};
@@ -122,8 +123,8 @@ module {{ module }};
             idle = passed == seen ? idle + 1 : 0;
             seen = passed;
             if (idle > PATIENCE) begin
-                $display("vector %0d, beat %0d: stuck, %0d clocks without a beat", received / OUT_BEATS,
-                         received % OUT_BEATS, idle);
+                $display("vector %0d, beat %0d: stuck, %0d clocks without a beat",
+                         received / OUT_BEATS, received % OUT_BEATS, idle);
                 stop;
             end
         end
@@ -142,19 +143,22 @@ module {{ module }};
             if (aresetn && aclken) begin
                 // Unknown values exist in simulators of four states alone.
                 if (^{s_axis_tready, m_axis_tvalid} === 1'bx) begin
-                    $display("vector %0d, beat %0d: s_axis_tready %b, m_axis_tvalid %b", received / OUT_BEATS,
-                             received % OUT_BEATS, s_axis_tready, m_axis_tvalid);
+                    $display("vector %0d, beat %0d: s_axis_tready %b, m_axis_tvalid %b",
+                             received / OUT_BEATS, received % OUT_BEATS, s_axis_tready,
+                             m_axis_tvalid);
                     fail;
                 end
 {%- if !by_count %}
                 if (frame_error === 1'bx) begin
-                    $display("vector %0d, beat %0d: frame_error %b", received / OUT_BEATS, received % OUT_BEATS, frame_error);
+                    $display("vector %0d, beat %0d: frame_error %b", received / OUT_BEATS,
+                             received % OUT_BEATS, frame_error);
                     fail;
                 end
 {%- endif %}
                 if (m_axis_tvalid && ^{m_axis_tdata, m_axis_tlast, m_axis_tuser} === 1'bx) begin
-                    $display("vector %0d, beat %0d: unknown bits in %h (last %b, user %b)", received / OUT_BEATS,
-                             received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser);
+                    $display("vector %0d, beat %0d: unknown bits in %h (last %b, user %b)",
+                             received / OUT_BEATS, received % OUT_BEATS, m_axis_tdata, m_axis_tlast,
+                             m_axis_tuser);
                     fail;
                 end
                 if (s_axis_tvalid && s_axis_tready) passed = passed + 1;
@@ -178,17 +182,24 @@ module {{ module }};
 {%- endif %}
             if (received == (vectors - 1) * OUT_BEATS) last_clock = clock;
             if (received >= vectors * OUT_BEATS) begin
-                $display("vector %0d, beat %0d: an output beat too many", received / OUT_BEATS, received % OUT_BEATS);
+                $display("vector %0d, beat %0d: an output beat too many", received / OUT_BEATS,
+                         received % OUT_BEATS);
                 fail;
-            end else if (m_axis_tdata !== expected[received] || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
-                    || m_axis_tuser !== (received % OUT_BEATS == 0 && (received / OUT_BEATS) % {{ every }} == 0)) begin
-                $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h", received / OUT_BEATS,
-                         received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser, expected[received]);
+            end else if (m_axis_tdata !== expected[received]
+                    || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
+                    || m_axis_tuser !== (received % OUT_BEATS == 0
+                        && (received / OUT_BEATS) % {{ every }} == 0)) begin
+                $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h",
+                         received / OUT_BEATS, received % OUT_BEATS, m_axis_tdata, m_axis_tlast,
+                         m_axis_tuser, expected[received]);
                 fail;
 {%- if s.output.has_keep() %}
             end else if (m_axis_tkeep !== (received % OUT_BEATS == OUT_BEATS - 1
-                    ? { {{- s.output.beat_bytes() - s.output.last_bytes() }}'d0, { {{- s.output.last_bytes() }}{1'b1}}} : {OUT_BITS/8{1'b1}})) begin
-                $display("vector %0d, beat %0d: m_axis_tkeep is %b", received / OUT_BEATS, received % OUT_BEATS, m_axis_tkeep);
+                    ? { {{- s.output.beat_bytes() - s.output.last_bytes() }}'d0,
+                        { {{- s.output.last_bytes() }}{1'b1}}}
+                    : {OUT_BITS/8{1'b1}})) begin
+                $display("vector %0d, beat %0d: m_axis_tkeep is %b", received / OUT_BEATS,
+                         received % OUT_BEATS, m_axis_tkeep);
                 fail;
 {%- endif %}
             end
@@ -226,7 +237,8 @@ module {{ module }};
             repeat (3) begin
                 step;
                 if (s_axis_tready !== 1'b0 || m_axis_tvalid !== 1'b0) begin
-                    $display("in reset s_axis_tready is %b and m_axis_tvalid %b", s_axis_tready, m_axis_tvalid);
+                    $display("in reset s_axis_tready is %b and m_axis_tvalid %b", s_axis_tready,
+                             m_axis_tvalid);
                     fail;
                 end
             end
@@ -239,7 +251,9 @@ module {{ module }};
     task send_all;
         for (vector = 0; vector < vectors; vector = vector + 1) begin
             for (beat = 0; beat < IN_BEATS; beat = beat + 1)
-                send(given[vector * IN_BEATS + beat], {% if !by_count %}beat == IN_BEATS - 1, {% endif %}beat == 0 && vector % {{ every }} == 0);
+                send(given[vector * IN_BEATS + beat],
+{%- if !by_count %} beat == IN_BEATS - 1,{% endif %}
+                     beat == 0 && vector % {{ every }} == 0);
             if (vector == 0) sent_clock = accepted_clock;
         end
     endtask
@@ -336,15 +350,16 @@ module {{ module }};
                 fail;
             end
 {%- if s.warm_up == 0 %}
-            if (last_clock - first_clock {% if s.whole_frames %}>{% else %}!={% endif %} (vectors - 1) * II) begin
-                $display("%0d clocks from the first vector to the last instead of %0d", last_clock - first_clock,
-                         (vectors - 1) * II);
+            if (last_clock - first_clock
+                    {% if s.whole_frames %}>{% else %}!={% endif %} (vectors - 1) * II) begin
+                $display("%0d clocks from the first vector to the last instead of %0d",
+                         last_clock - first_clock, (vectors - 1) * II);
                 fail;
             end
 {%- else %}
             if (vectors > WARM_UP && last_clock - warm_clock > (vectors - 1 - WARM_UP) * II) begin
-                $display("%0d clocks from vector %0d to the last instead of %0d at most", last_clock - warm_clock, WARM_UP,
-                         (vectors - 1 - WARM_UP) * II);
+                $display("%0d clocks from vector %0d to the last instead of %0d at most",
+                         last_clock - warm_clock, WARM_UP, (vectors - 1 - WARM_UP) * II);
                 fail;
             end
 {%- endif %}
@@ -370,7 +385,8 @@ module {{ module }};
             // A frame one beat too long is dropped, and one too short; the frames after them pass.
             reset;
 {%- endif %}
-            for (beat = 0; beat <= IN_BEATS; beat = beat + 1) send(given[0], beat == IN_BEATS, 1'b1);
+            for (beat = 0; beat <= IN_BEATS; beat = beat + 1)
+                send(given[0], beat == IN_BEATS, 1'b1);
             expect_error(1'b1);
             clear;
             // Where a frame has one beat, none is too short.
@@ -393,7 +409,8 @@ module {{ module }};
 
             if (failures > 0) stop;
             else begin
-                $display("PASS {{ s.top }}: %0d vectors, latency %0d, initiation interval %0d", vectors, LATENCY, II);
+                $display("PASS {{ s.top }}: %0d vectors, latency %0d, initiation interval %0d",
+                         vectors, LATENCY, II);
                 $finish;
             end
         end

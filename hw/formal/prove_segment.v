@@ -83,7 +83,8 @@ module prove_segment #(
     end
 
     assign bad = taker_bad | (known & (in_reset ? s_ready | m_valid
-        : s_ready != (held + {5'd0, taken} < DEPTH & rest == 6'd0) | m_valid != (held != under_way)));
+        : s_ready != (held + {5'd0, taken} < DEPTH & rest == 6'd0)
+            | m_valid != (held != under_way)));
 endmodule
 
 `default_nettype wire

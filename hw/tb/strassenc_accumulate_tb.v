@@ -114,9 +114,10 @@ module strassenc_accumulate_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b instead of valid %b, %h, user %b",
-                         SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
-                         stage_data[LATENCY-1], stage_user[LATENCY-1]);
+                $display(
+                    "set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b, not %b, %h, %b",
+                    SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
+                    stage_data[LATENCY-1], stage_user[LATENCY-1]);
         end
     endtask
 
@@ -160,7 +161,8 @@ module strassenc_accumulate_check #(
                 // Everything is as it should be in this clock, whether anything moves or not.
                 step = !stage_valid[LATENCY-1] || m_ready;
                 if (s_ready !== step || m_valid !== stage_valid[LATENCY-1]) fail;
-                else if (m_valid && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
+                else if (m_valid
+                    && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
                 if (m_valid && m_ready && clken) taken = taken + 1;
                 pending = s_valid && !(step && clken && !rst);
                 // What this edge does.
@@ -204,30 +206,41 @@ module strassenc_accumulate_tb;
     wire [9:0] done;
     wire [31:0] failures [0:9];
 
-    strassenc_accumulate_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(1), .COUNT(1), .Z_BITS(8), .SEED(1))
+    strassenc_accumulate_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(1), .COUNT(1),
+        .Z_BITS(8), .SEED(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_accumulate_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(1), .COUNT(4), .Z_BITS(8), .SEED(2))
+    strassenc_accumulate_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(1), .COUNT(4),
+        .Z_BITS(8), .SEED(2))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_accumulate_check #(.LANES(3), .X_BITS(6), .X_SIGNED(0), .MAXIMUM(1), .COUNT(9), .Z_BITS(6), .SEED(3))
+    strassenc_accumulate_check #(.LANES(3), .X_BITS(6), .X_SIGNED(0), .MAXIMUM(1), .COUNT(9),
+        .Z_BITS(6), .SEED(3))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_accumulate_check #(.LANES(5), .X_BITS(5), .X_SIGNED(1), .MAXIMUM(1), .COUNT(2), .Z_BITS(7), .SEED(4))
+    strassenc_accumulate_check #(.LANES(5), .X_BITS(5), .X_SIGNED(1), .MAXIMUM(1), .COUNT(2),
+        .Z_BITS(7), .SEED(4))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_accumulate_check #(.LANES(8), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(0), .COUNT(4), .Z_BITS(10), .SEED(5))
+    strassenc_accumulate_check #(.LANES(8), .X_BITS(8), .X_SIGNED(1), .MAXIMUM(0), .COUNT(4),
+        .Z_BITS(10), .SEED(5))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_accumulate_check #(.LANES(5), .X_BITS(8), .X_SIGNED(0), .MAXIMUM(0), .COUNT(9), .Z_BITS(12), .SEED(6))
+    strassenc_accumulate_check #(.LANES(5), .X_BITS(8), .X_SIGNED(0), .MAXIMUM(0), .COUNT(9),
+        .Z_BITS(12), .SEED(6))
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_accumulate_check #(.LANES(3), .X_BITS(7), .X_SIGNED(0), .MAXIMUM(0), .COUNT(1), .Z_BITS(7), .SEED(7))
+    strassenc_accumulate_check #(.LANES(3), .X_BITS(7), .X_SIGNED(0), .MAXIMUM(0), .COUNT(1),
+        .Z_BITS(7), .SEED(7))
         check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
-    strassenc_accumulate_check #(.LANES(2), .X_BITS(40), .X_SIGNED(1), .MAXIMUM(0), .COUNT(5), .Z_BITS(43), .SEED(8))
+    strassenc_accumulate_check #(.LANES(2), .X_BITS(40), .X_SIGNED(1), .MAXIMUM(0), .COUNT(5),
+        .Z_BITS(43), .SEED(8))
         check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_accumulate_check #(.LANES(1), .X_BITS(1), .X_SIGNED(1), .MAXIMUM(0), .COUNT(2), .Z_BITS(2), .SEED(9))
+    strassenc_accumulate_check #(.LANES(1), .X_BITS(1), .X_SIGNED(1), .MAXIMUM(0), .COUNT(2),
+        .Z_BITS(2), .SEED(9))
         check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
-    strassenc_accumulate_check #(.LANES(2), .X_BITS(1), .X_SIGNED(0), .MAXIMUM(1), .COUNT(3), .Z_BITS(1), .SEED(10))
+    strassenc_accumulate_check #(.LANES(2), .X_BITS(1), .X_SIGNED(0), .MAXIMUM(1), .COUNT(3),
+        .Z_BITS(1), .SEED(10))
         check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6] |
                     failures[7] | failures[8] | failures[9]) == 0)
                 $display("PASS strassenc_accumulate");
             else begin

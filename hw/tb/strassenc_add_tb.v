@@ -106,7 +106,9 @@ module strassenc_add_check #(
                 a = {{(128-A_BITS){A_SIGNED != 0 && element_a[A_BITS-1]}}, element_a};
                 b = {{(128-B_BITS){B_SIGNED != 0 && element_b[B_BITS-1]}}, element_b};
                 exact = (a <<< A_SHIFT) + (b <<< B_SHIFT);
-                if (SHIFT > 0) exact = (exact + (128'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> (SHIFT > 0 ? SHIFT : 0);
+                if (SHIFT > 0)
+                    exact = (exact + (128'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> (SHIFT > 0
+                        ? SHIFT : 0);
                 else           exact = exact <<< (SHIFT > 0 ? 0 : -SHIFT);
                 if (exact < least) exact = least;
                 if (exact > greatest) exact = greatest;
@@ -133,12 +135,14 @@ module strassenc_add_check #(
             for (clocks = 0; clocks < 500; clocks = clocks + 1) begin
                 if (!pending_a) begin
                     a_valid = mode < 2 || ($random(seed) & 3) != 0;
-                    for (lane = 0; lane < LANES; lane = lane + 1) a_data[lane*A_BITS +: A_BITS] = pick(A_BITS);
+                    for (lane = 0; lane < LANES; lane = lane + 1)
+                        a_data[lane*A_BITS +: A_BITS] = pick(A_BITS);
                     a_user = $random(seed);
                 end
                 if (!pending_b) begin
                     b_valid = mode < 2 || ($random(seed) & 3) != 0;
-                    for (lane = 0; lane < LANES; lane = lane + 1) b_data[lane*B_BITS +: B_BITS] = pick(B_BITS);
+                    for (lane = 0; lane < LANES; lane = lane + 1)
+                        b_data[lane*B_BITS +: B_BITS] = pick(B_BITS);
                     b_user = $random(seed);
                 end
                 m_ready = mode == 0 || ($random(seed) & 1) == 0;
@@ -146,13 +150,15 @@ module strassenc_add_check #(
                 rst = mode == 3 && ($random(seed) & 63) == 0;
                 advance = !valid[1] || m_ready;
                 #1;
-                if (a_ready !== (advance && b_valid) || b_ready !== (advance && a_valid) || m_valid !== valid[1]
+                if (a_ready !== (advance && b_valid) || b_ready !== (advance && a_valid)
+                    || m_valid !== valid[1]
                         || (valid[1] && (m_data !== second || m_user !== user[1]))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("A %0d B %0d SHIFT %0d, mode %0d, clock %0d: ready %b %b, valid %b, %h %b instead of %h %b",
-                                 A_BITS, B_BITS, SHIFT, mode, clocks, a_ready, b_ready, m_valid, m_data, m_user, second,
-                                 user[1]);
+                        $display(
+                            "A %0d B %0d, %0d, mode %0d, clock %0d: %b %b %b, %h %b, not %h %b",
+                            A_BITS, B_BITS, SHIFT, mode, clocks, a_ready, b_ready, m_valid, m_data,
+                            m_user, second, user[1]);
                 end
                 add;
                 @(posedge clk);
@@ -172,7 +178,8 @@ module strassenc_add_check #(
             // One word per clock, the first one two clocks late.
             if (mode == 0 ? taken != 498 : taken < 50) begin
                 failures = failures + 1;
-                $display("A %0d B %0d SHIFT %0d, mode %0d: %0d words", A_BITS, B_BITS, SHIFT, mode, taken);
+                $display("A %0d B %0d SHIFT %0d, mode %0d: %0d words", A_BITS, B_BITS, SHIFT, mode,
+                         taken);
             end
         end
         done = 1'b1;
@@ -185,49 +192,62 @@ module strassenc_add_tb;
 
     wire [10:0] done;
     wire [31:0] failures [0:10];
-    strassenc_add_check #(.LANES(1), .A_BITS(8), .A_SIGNED(1), .B_BITS(8), .B_SIGNED(1), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(1), .A_BITS(8), .A_SIGNED(1), .B_BITS(8), .B_SIGNED(1),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(0), .Z_BITS(8), .Z_SIGNED(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_add_check #(.LANES(3), .A_BITS(8), .A_SIGNED(1), .B_BITS(6), .B_SIGNED(0), .A_SHIFT(2), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(3), .A_BITS(8), .A_SIGNED(1), .B_BITS(6), .B_SIGNED(0),
+        .A_SHIFT(2), .B_SHIFT(0),
         .SHIFT(3), .Z_BITS(8), .Z_SIGNED(1))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_add_check #(.LANES(2), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(1), .A_SHIFT(0), .B_SHIFT(3),
+    strassenc_add_check #(.LANES(2), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(1),
+        .A_SHIFT(0), .B_SHIFT(3),
         .SHIFT(4), .Z_BITS(6), .Z_SIGNED(0))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_add_check #(.LANES(1), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(0), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(1), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(0),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(1), .Z_BITS(8), .Z_SIGNED(0))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
     // A left shift into a wide and into a narrow result.
-    strassenc_add_check #(.LANES(4), .A_BITS(5), .A_SIGNED(1), .B_BITS(7), .B_SIGNED(1), .A_SHIFT(1), .B_SHIFT(2),
+    strassenc_add_check #(.LANES(4), .A_BITS(5), .A_SIGNED(1), .B_BITS(7), .B_SIGNED(1),
+        .A_SHIFT(1), .B_SHIFT(2),
         .SHIFT(-2), .Z_BITS(20), .Z_SIGNED(1))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_add_check #(.LANES(2), .A_BITS(4), .A_SIGNED(0), .B_BITS(5), .B_SIGNED(1), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(2), .A_BITS(4), .A_SIGNED(0), .B_BITS(5), .B_SIGNED(1),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(-3), .Z_BITS(6), .Z_SIGNED(1))
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
     // A shift beyond the sum: only 0 and, for the half itself, 1 remain.
-    strassenc_add_check #(.LANES(2), .A_BITS(4), .A_SIGNED(1), .B_BITS(4), .B_SIGNED(0), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(2), .A_BITS(4), .A_SIGNED(1), .B_BITS(4), .B_SIGNED(0),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(7), .Z_BITS(8), .Z_SIGNED(1))
         check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
     // The rounding constant carries into a bit of its own.
-    strassenc_add_check #(.LANES(2), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(0), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(2), .A_BITS(8), .A_SIGNED(0), .B_BITS(8), .B_SIGNED(0),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(3), .Z_BITS(8), .Z_SIGNED(0))
         check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
     // Single bits.
-    strassenc_add_check #(.LANES(3), .A_BITS(1), .A_SIGNED(0), .B_BITS(1), .B_SIGNED(1), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(3), .A_BITS(1), .A_SIGNED(0), .B_BITS(1), .B_SIGNED(1),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(1), .Z_BITS(1), .Z_SIGNED(0))
         check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
-    strassenc_add_check #(.LANES(3), .A_BITS(1), .A_SIGNED(1), .B_BITS(1), .B_SIGNED(1), .A_SHIFT(0), .B_SHIFT(0),
+    strassenc_add_check #(.LANES(3), .A_BITS(1), .A_SIGNED(1), .B_BITS(1), .B_SIGNED(1),
+        .A_SHIFT(0), .B_SHIFT(0),
         .SHIFT(0), .Z_BITS(1), .Z_SIGNED(1))
         check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
     // Sums of more than 64 bits.
-    strassenc_add_check #(.LANES(1), .A_BITS(40), .A_SIGNED(1), .B_BITS(33), .B_SIGNED(0), .A_SHIFT(30), .B_SHIFT(24),
+    strassenc_add_check #(.LANES(1), .A_BITS(40), .A_SIGNED(1), .B_BITS(33), .B_SIGNED(0),
+        .A_SHIFT(30), .B_SHIFT(24),
         .SHIFT(28), .Z_BITS(43), .Z_SIGNED(1))
         check_10 (.clk(clk), .done(done[10]), .failures(failures[10]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
-                    | failures[7] | failures[8] | failures[9] | failures[10]) == 0) $display("PASS strassenc_add");
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6]
+                    | failures[7] | failures[8] | failures[9]
+                        | failures[10]) == 0) $display("PASS strassenc_add");
             else begin
                 $display("FAIL strassenc_add");
                 $stop;

@@ -26,7 +26,8 @@ module strassenc_array_check #(
     localparam OUT_BITS     = ROWS * U_BITS;
     localparam ROM_BITS     = ROWS * LANES * 2;
     localparam CLOCKS       = 400;
-    localparam LATENCY      = 2 + (LANES > 4 ? (LANES > 8 ? (LANES > 16 ? 5 : 4) : 3) : LANES > 2 ? 2 : 1);
+    localparam LATENCY      = 2
+        + (LANES > 4 ? (LANES > 8 ? (LANES > 16 ? 5 : 4) : 3) : LANES > 2 ? 2 : 1);
     localparam GROUP        = SUMS;
 
     reg                     rst;
@@ -139,9 +140,10 @@ module strassenc_array_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b instead of valid %b, %h, user %b",
-                         SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
-                         stage_data[LATENCY-1], stage_user[LATENCY-1]);
+                $display(
+                    "set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b, not %b, %h, %b",
+                    SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
+                    stage_data[LATENCY-1], stage_user[LATENCY-1]);
         end
     endtask
 
@@ -202,7 +204,8 @@ module strassenc_array_check #(
                 // Everything is as it should be in this clock, whether anything moves or not.
                 step = !stage_valid[LATENCY-1] || m_ready;
                 if (s_ready !== step || m_valid !== stage_valid[LATENCY-1]) fail;
-                else if (m_valid && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
+                else if (m_valid
+                    && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
                 if (rom_enable !== (s_valid && step && clken)) fail;
                 if (rom_address !== address[ADDRESS_BITS-1:0]) fail;
                 if (m_valid && m_ready && clken) taken = taken + 1;
@@ -251,49 +254,68 @@ module strassenc_array_tb;
     wire [16:0] done;
     wire [31:0] failures [0:16];
 
-    strassenc_array_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .ROWS(1), .SUMS(1), .DEPTH(1), .U_BITS(9), .SEED(1))
+    strassenc_array_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .ROWS(1), .SUMS(1), .DEPTH(1),
+        .U_BITS(9), .SEED(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_array_check #(.LANES(1), .X_BITS(4), .X_SIGNED(0), .ROWS(4), .SUMS(3), .DEPTH(6), .U_BITS(7), .SEED(2))
+    strassenc_array_check #(.LANES(1), .X_BITS(4), .X_SIGNED(0), .ROWS(4), .SUMS(3), .DEPTH(6),
+        .U_BITS(7), .SEED(2))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .ROWS(2), .SUMS(4), .DEPTH(4), .U_BITS(12), .SEED(3))
+    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .ROWS(2), .SUMS(4), .DEPTH(4),
+        .U_BITS(12), .SEED(3))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_array_check #(.LANES(3), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(2), .DEPTH(6), .U_BITS(12), .SEED(4))
+    strassenc_array_check #(.LANES(3), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(2), .DEPTH(6),
+        .U_BITS(12), .SEED(4))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_array_check #(.LANES(5), .X_BITS(7), .X_SIGNED(1), .ROWS(4), .SUMS(5), .DEPTH(10), .U_BITS(13), .SEED(5))
+    strassenc_array_check #(.LANES(5), .X_BITS(7), .X_SIGNED(1), .ROWS(4), .SUMS(5), .DEPTH(10),
+        .U_BITS(13), .SEED(5))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_array_check #(.LANES(8), .X_BITS(8), .X_SIGNED(0), .ROWS(4), .SUMS(1), .DEPTH(7), .U_BITS(12), .SEED(6))
+    strassenc_array_check #(.LANES(8), .X_BITS(8), .X_SIGNED(0), .ROWS(4), .SUMS(1), .DEPTH(7),
+        .U_BITS(12), .SEED(6))
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_array_check #(.LANES(8), .X_BITS(20), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(3), .U_BITS(26), .SEED(7))
+    strassenc_array_check #(.LANES(8), .X_BITS(20), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(3),
+        .U_BITS(26), .SEED(7))
         check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
     // Results modulo 2^U_BITS, in the tree and in the accumulator; a single bit.
-    strassenc_array_check #(.LANES(5), .X_BITS(8), .X_SIGNED(1), .ROWS(3), .SUMS(2), .DEPTH(4), .U_BITS(6), .SEED(8))
+    strassenc_array_check #(.LANES(5), .X_BITS(8), .X_SIGNED(1), .ROWS(3), .SUMS(2), .DEPTH(4),
+        .U_BITS(6), .SEED(8))
         check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_array_check #(.LANES(3), .X_BITS(6), .X_SIGNED(0), .ROWS(2), .SUMS(7), .DEPTH(7), .U_BITS(8), .SEED(9))
+    strassenc_array_check #(.LANES(3), .X_BITS(6), .X_SIGNED(0), .ROWS(2), .SUMS(7), .DEPTH(7),
+        .U_BITS(8), .SEED(9))
         check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
-    strassenc_array_check #(.LANES(2), .X_BITS(1), .X_SIGNED(1), .ROWS(2), .SUMS(2), .DEPTH(2), .U_BITS(1), .SEED(10))
+    strassenc_array_check #(.LANES(2), .X_BITS(1), .X_SIGNED(1), .ROWS(2), .SUMS(2), .DEPTH(2),
+        .U_BITS(1), .SEED(10))
         check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
     // The ROM need not come round with the sums.
-    strassenc_array_check #(.LANES(17), .X_BITS(1), .X_SIGNED(0), .ROWS(3), .SUMS(3), .DEPTH(4), .U_BITS(40), .SEED(11))
+    strassenc_array_check #(.LANES(17), .X_BITS(1), .X_SIGNED(0), .ROWS(3), .SUMS(3), .DEPTH(4),
+        .U_BITS(40), .SEED(11))
         check_10 (.clk(clk), .done(done[10]), .failures(failures[10]));
     // The ROM words of a result once more, and twice more: single ones and several, one result's
     // and several.
-    strassenc_array_check #(.LANES(3), .X_BITS(5), .X_SIGNED(1), .ROWS(2), .SUMS(1), .DEPTH(1), .U_BITS(8), .SEED(12), .REPEATS(2))
+    strassenc_array_check #(.LANES(3), .X_BITS(5), .X_SIGNED(1), .ROWS(2), .SUMS(1), .DEPTH(1),
+        .U_BITS(8), .SEED(12), .REPEATS(2))
         check_11 (.clk(clk), .done(done[11]), .failures(failures[11]));
-    strassenc_array_check #(.LANES(4), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(1), .DEPTH(5), .U_BITS(12), .SEED(13), .REPEATS(3))
+    strassenc_array_check #(.LANES(4), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(1), .DEPTH(5),
+        .U_BITS(12), .SEED(13), .REPEATS(3))
         check_12 (.clk(clk), .done(done[12]), .failures(failures[12]));
-    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(3), .U_BITS(12), .SEED(14), .REPEATS(2))
+    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(3),
+        .U_BITS(12), .SEED(14), .REPEATS(2))
         check_13 (.clk(clk), .done(done[13]), .failures(failures[13]));
-    strassenc_array_check #(.LANES(5), .X_BITS(4), .X_SIGNED(0), .ROWS(2), .SUMS(2), .DEPTH(8), .U_BITS(9), .SEED(15), .REPEATS(3))
+    strassenc_array_check #(.LANES(5), .X_BITS(4), .X_SIGNED(0), .ROWS(2), .SUMS(2), .DEPTH(8),
+        .U_BITS(9), .SEED(15), .REPEATS(3))
         check_14 (.clk(clk), .done(done[14]), .failures(failures[14]));
-    strassenc_array_check #(.LANES(1), .X_BITS(7), .X_SIGNED(1), .ROWS(4), .SUMS(4), .DEPTH(12), .U_BITS(10), .SEED(16), .REPEATS(2))
+    strassenc_array_check #(.LANES(1), .X_BITS(7), .X_SIGNED(1), .ROWS(4), .SUMS(4), .DEPTH(12),
+        .U_BITS(10), .SEED(16), .REPEATS(2))
         check_15 (.clk(clk), .done(done[15]), .failures(failures[15]));
-    strassenc_array_check #(.LANES(9), .X_BITS(3), .X_SIGNED(1), .ROWS(1), .SUMS(5), .DEPTH(10), .U_BITS(9), .SEED(17), .REPEATS(3))
+    strassenc_array_check #(.LANES(9), .X_BITS(3), .X_SIGNED(1), .ROWS(1), .SUMS(5), .DEPTH(10),
+        .U_BITS(9), .SEED(17), .REPEATS(3))
         check_16 (.clk(clk), .done(done[16]), .failures(failures[16]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
-                    failures[7] | failures[8] | failures[9] | failures[10] | failures[11] | failures[12] | failures[13] |
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6] |
+                    failures[7] | failures[8] | failures[9] | failures[10] | failures[11]
+                        | failures[12] | failures[13] |
                     failures[14] | failures[15] | failures[16]) == 0)
                 $display("PASS strassenc_array");
             else begin

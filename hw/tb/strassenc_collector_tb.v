@@ -93,7 +93,8 @@ module strassenc_collector_check #(
     task expect_delivered(input should);
         if (delivered !== should) begin
             failures = failures + 1;
-            $display("BEATS %0d, frame %0d of %0d beats: delivered %b", BEATS, frame, length, delivered);
+            $display("BEATS %0d, frame %0d of %0d beats: delivered %b", BEATS, frame, length,
+                     delivered);
         end
     endtask
 
@@ -132,17 +133,20 @@ module strassenc_collector_check #(
                 expected_user = beat == 0 ? $random(seed) & 1 : expected_user;
                 if (beat < BEATS) expected[8*beat +: 8] = $random(seed);
                 give(beat < BEATS ? expected[8*beat +: 8] : 8'hee,
-                     BY_COUNT != 0 ? ($random(seed) & 1) == 0 : beat == length - 1, beat == 0 && expected_user);
+                     BY_COUNT != 0 ? ($random(seed) & 1) == 0 : beat == length - 1,
+                         beat == 0 && expected_user);
             end
             expect_delivered(length == BEATS);
             if (length == BEATS && (seen !== expected || seen_user !== expected_user)) begin
                 failures = failures + 1;
-                $display("BEATS %0d, frame %0d: %h came out instead of %h", BEATS, frame, seen, expected);
+                $display("BEATS %0d, frame %0d: %h came out instead of %h", BEATS, frame, seen,
+                         expected);
             end
             if (length != BEATS) begin
                 if (frame_error !== 1'b1) begin
                     failures = failures + 1;
-                    $display("BEATS %0d, frame %0d of %0d beats: no frame_error", BEATS, frame, length);
+                    $display("BEATS %0d, frame %0d of %0d beats: no frame_error", BEATS, frame,
+                             length);
                 end
                 // Now and then the flag stays, and the next frame must pass all the same.
                 case ($random(seed) & 3)
@@ -190,12 +194,18 @@ module strassenc_collector_tb;
 
     wire [5:0] done;
     wire [31:0] failures_1, failures_2, failures_3, failures_8, failures_a, failures_b;
-    strassenc_collector_check #(.BEATS(1)) check_1 (.clk(clk), .done(done[0]), .failures(failures_1));
-    strassenc_collector_check #(.BEATS(2)) check_2 (.clk(clk), .done(done[1]), .failures(failures_2));
-    strassenc_collector_check #(.BEATS(3)) check_3 (.clk(clk), .done(done[2]), .failures(failures_3));
-    strassenc_collector_check #(.BEATS(8)) check_8 (.clk(clk), .done(done[3]), .failures(failures_8));
-    strassenc_collector_check #(.BEATS(1), .BY_COUNT(1)) check_a (.clk(clk), .done(done[4]), .failures(failures_a));
-    strassenc_collector_check #(.BEATS(3), .BY_COUNT(1)) check_b (.clk(clk), .done(done[5]), .failures(failures_b));
+    strassenc_collector_check #(.BEATS(1)) check_1 (.clk(clk), .done(done[0]),
+        .failures(failures_1));
+    strassenc_collector_check #(.BEATS(2)) check_2 (.clk(clk), .done(done[1]),
+        .failures(failures_2));
+    strassenc_collector_check #(.BEATS(3)) check_3 (.clk(clk), .done(done[2]),
+        .failures(failures_3));
+    strassenc_collector_check #(.BEATS(8)) check_8 (.clk(clk), .done(done[3]),
+        .failures(failures_8));
+    strassenc_collector_check #(.BEATS(1), .BY_COUNT(1)) check_a (.clk(clk), .done(done[4]),
+        .failures(failures_a));
+    strassenc_collector_check #(.BEATS(3), .BY_COUNT(1)) check_b (.clk(clk), .done(done[5]),
+        .failures(failures_b));
 
     always @(negedge clk)
         if (&done) begin

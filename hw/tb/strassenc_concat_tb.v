@@ -174,9 +174,10 @@ module strassenc_concat_check #(
                         || (valid[1] && (m_data !== second || m_user !== user[1]))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("%0d+%0d SHIFT %0d, mode %0d, clock %0d: %b %b %b, %h %b not %h %b",
-                                 A_BITS, B_BITS, SHIFT, mode, clocks, a_ready, b_ready, m_valid,
-                                 m_data, m_user, second, user[1]);
+                        $display(
+                            "%0d+%0d SHIFT %0d, mode %0d, clock %0d: %b %b %b, %h %b not %h %b",
+                            A_BITS, B_BITS, SHIFT, mode, clocks, a_ready, b_ready, m_valid, m_data,
+                            m_user, second, user[1]);
                 end
                 join_words;
                 @(posedge clk);

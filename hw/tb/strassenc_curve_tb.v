@@ -22,7 +22,8 @@ module strassenc_curve_check #(
     wire [V_BITS-2:0] rom_address;
     reg  [FRAC:0]     rom_data;
     strassenc_curve #(.V_BITS(V_BITS), .FRAC(FRAC), .SIGMOID(SIGMOID)) dut (
-        .clk(clk), .enable(enable), .v(v), .value(value), .rom_address(rom_address), .rom_data(rom_data)
+        .clk(clk), .enable(enable), .v(v), .value(value), .rom_address(rom_address),
+        .rom_data(rom_data)
     );
     reg [FRAC:0] rom [0:DEPTH-1];
     always @(posedge clk) if (enable) rom_data <= rom[rom_address];
@@ -39,7 +40,8 @@ module strassenc_curve_check #(
         done = 1'b0;
         failures = 0;
         // 0 to 1.0, both included.
-        for (k = 0; k < DEPTH; k = k + 1) rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << FRAC) + 1);
+        for (k = 0; k < DEPTH; k = k + 1)
+            rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << FRAC) + 1);
         rom[0] = 1 << FRAC;
         rom[DEPTH-1] = DEPTH > 1 ? 0 : rom[0];
         v = {V_BITS{1'b0}};
@@ -61,7 +63,8 @@ module strassenc_curve_check #(
             if (moved >= 3 && value !== third) begin
                 failures = failures + 1;
                 if (failures < 10)
-                    $display("V %0d FRAC %0d SIGMOID %0d, clock %0d: %h instead of %h", V_BITS, FRAC, SIGMOID, clocks, value, third);
+                    $display("V %0d FRAC %0d SIGMOID %0d, clock %0d: %h instead of %h", V_BITS,
+                             FRAC, SIGMOID, clocks, value, third);
             end
             if (enable) v = v + 1;
         end
@@ -88,7 +91,8 @@ module strassenc_curve_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]) == 0) $display("PASS strassenc_curve");
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]) == 0)
+                $display("PASS strassenc_curve");
             else begin
                 $display("FAIL strassenc_curve");
                 $stop;

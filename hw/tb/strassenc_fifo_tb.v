@@ -68,10 +68,12 @@ module strassenc_fifo_check #(
                 take_fast = mode == 0 || mode == 1 || (mode >= 4 && (clocks & 256) != 0);
                 // A giver may not withdraw a word.
                 if (!pending) begin
-                    s_valid = give_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
+                    s_valid = give_fast
+                        ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
                     s_data = $random(seed);
                 end
-                m_ready = take_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
+                m_ready = take_fast
+                    ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
                 clken = mode != 5 || ($random(seed) & 3) != 0;
                 rst = mode >= 3 && ($random(seed) & 255) == 0;
                 #1;
@@ -79,8 +81,9 @@ module strassenc_fifo_check #(
                         || (count > 0 && m_data !== queue[head])) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("DEPTH %0d, mode %0d, clock %0d, %0d words: %b %b, %h instead of %h", DEPTH, mode, clocks,
-                                 count, s_ready, m_valid, m_data, queue[head]);
+                        $display(
+                            "DEPTH %0d, mode %0d, clock %0d, %0d words: %b %b, %h instead of %h",
+                            DEPTH, mode, clocks, count, s_ready, m_valid, m_data, queue[head]);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && count < DEPTH) && !rst;
@@ -111,7 +114,8 @@ module strassenc_fifo_check #(
             end
             if (given < 50 || (mode != 0 && mode != 1 && mode != 3 && greatest != DEPTH)) begin
                 failures = failures + 1;
-                $display("DEPTH %0d, mode %0d: %0d words given, at most %0d held", DEPTH, mode, given, greatest);
+                $display("DEPTH %0d, mode %0d: %0d words given, at most %0d held", DEPTH, mode,
+                         given, greatest);
             end
         end
         done = 1'b1;

@@ -71,12 +71,15 @@ module strassenc_fork_tb;
                 // Who has had the word at hand.
                 has_a = taken_a > given;
                 has_b = taken_b > given;
-                if (a_valid !== (s_valid && !has_a) || b_valid !== (s_valid && !has_b) || a_data !== s_data
-                        || b_data !== s_data || s_ready !== ((has_a || a_ready) && (has_b || b_ready))) begin
+                if (a_valid !== (s_valid && !has_a) || b_valid !== (s_valid && !has_b)
+                    || a_data !== s_data
+                        || b_data !== s_data
+                            || s_ready !== ((has_a || a_ready) && (has_b || b_ready))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("mode %0d, clock %0d, had %b %b: s %b %b, a %b %b, b %b %b", mode, clocks, has_a, has_b,
-                                 s_valid, s_ready, a_valid, a_ready, b_valid, b_ready);
+                        $display("mode %0d, clock %0d, had %b %b: s %b %b, a %b %b, b %b %b", mode,
+                                 clocks, has_a, has_b, s_valid, s_ready, a_valid, a_ready, b_valid,
+                                 b_ready);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && s_ready) && !rst;
@@ -89,11 +92,12 @@ module strassenc_fork_tb;
                     if (a_valid && a_ready) taken_a = taken_a + 1;
                     if (b_valid && b_ready) taken_b = taken_b + 1;
                     if (s_valid && s_ready) given = given + 1;
-                    if (taken_a < given || taken_b < given || taken_a > given + 1 || taken_b > given + 1) begin
+                    if (taken_a < given || taken_b < given || taken_a > given + 1
+                        || taken_b > given + 1) begin
                         failures = failures + 1;
                         if (failures < 10)
-                            $display("mode %0d, clock %0d: %0d given, %0d and %0d taken", mode, clocks, given, taken_a,
-                                     taken_b);
+                            $display("mode %0d, clock %0d: %0d given, %0d and %0d taken", mode,
+                                     clocks, given, taken_a, taken_b);
                     end
                 end
                 @(negedge clk);

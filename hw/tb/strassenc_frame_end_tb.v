@@ -76,8 +76,9 @@ module strassenc_frame_end_check #(
                     || m_last !== (beat == BEATS - 1) || m_user !== (s_user && beat == 0)))) begin
                 failures = failures + 1;
                 if (failures < 10)
-                    $display("BEATS %0d, clock %0d, beat %0d: valid %b, ready %b, %h, last %b, user %b", BEATS, clocks, beat,
-                             m_valid, s_ready, m_data, m_last, m_user);
+                    $display(
+                        "BEATS %0d, clock %0d, beat %0d: valid %b, ready %b, %h, last %b, user %b",
+                        BEATS, clocks, beat, m_valid, s_ready, m_data, m_last, m_user);
             end
             @(posedge clk);
             pending = s_valid && !(clken && m_ready) && !rst;
@@ -102,14 +103,19 @@ module strassenc_frame_end_tb;
 
     wire [3:0] done;
     wire [31:0] failures [0:3];
-    strassenc_frame_end_check #(.BEATS(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_frame_end_check #(.BEATS(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_frame_end_check #(.BEATS(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_frame_end_check #(.BEATS(8)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
+    strassenc_frame_end_check #(.BEATS(1)) check_0 (.clk(clk), .done(done[0]),
+        .failures(failures[0]));
+    strassenc_frame_end_check #(.BEATS(2)) check_1 (.clk(clk), .done(done[1]),
+        .failures(failures[1]));
+    strassenc_frame_end_check #(.BEATS(3)) check_2 (.clk(clk), .done(done[2]),
+        .failures(failures[2]));
+    strassenc_frame_end_check #(.BEATS(8)) check_3 (.clk(clk), .done(done[3]),
+        .failures(failures[3]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0) $display("PASS strassenc_frame_end");
+            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0)
+                $display("PASS strassenc_frame_end");
             else begin
                 $display("FAIL strassenc_frame_end");
                 $stop;

@@ -122,9 +122,10 @@ module strassenc_framer_check #(
                         || (valid && (m_data !== data || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("BEATS %0d, mode %0d, clock %0d, %0d of %0d in, %0d out: %b %b %b, %h %b instead of %h %b",
-                                 BEATS, mode, clocks, given, length, out, m_valid, s_ready, frame_error, m_data, m_user, data,
-                                 user);
+                        $display(
+                            "BEATS %0d, mode %0d, at %0d, %0d/%0d/%0d: %b %b %b, %h %b not %h %b",
+                            BEATS, mode, clocks, given, length, out, m_valid, s_ready, frame_error,
+                            m_data, m_user, data, user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && ready) && !rst && !filling;
@@ -154,10 +155,12 @@ module strassenc_framer_check #(
                 $display("BEATS %0d, mode %0d: only %0d frames", BEATS, mode, frames);
             end
         end
-        if (BY_COUNT == 0 && ((shorts < 5 && BEATS > 1) || longs < 5 || clears < 5 || ties < 5)) begin
+        if (BY_COUNT == 0
+            && ((shorts < 5 && BEATS > 1) || longs < 5 || clears < 5 || ties < 5)) begin
             failures = failures + 1;
-            $display("BEATS %0d: only %0d short and %0d long frames, %0d clears and %0d in the clock of an error", BEATS,
-                     shorts, longs, clears, ties);
+            $display(
+                "BEATS %0d: only %0d short, %0d long frames, %0d clears, %0d of them with an error",
+                BEATS, shorts, longs, clears, ties);
         end
         done = 1'b1;
     end
@@ -173,12 +176,15 @@ module strassenc_framer_tb;
     strassenc_framer_check #(.BEATS(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
     strassenc_framer_check #(.BEATS(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     strassenc_framer_check #(.BEATS(8)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_framer_check #(.BEATS(1), .BY_COUNT(1)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_framer_check #(.BEATS(3), .BY_COUNT(1)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
+    strassenc_framer_check #(.BEATS(1), .BY_COUNT(1)) check_4 (.clk(clk), .done(done[4]),
+        .failures(failures[4]));
+    strassenc_framer_check #(.BEATS(3), .BY_COUNT(1)) check_5 (.clk(clk), .done(done[5]),
+        .failures(failures[5]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
+                | failures[5]) == 0)
                 $display("PASS strassenc_framer");
             else begin
                 $display("FAIL strassenc_framer");

@@ -36,7 +36,8 @@ module strassenc_highway_check #(
     wire                   table_enable;
     wire [GATE_BITS-2:0]   sigmoid_address;
     reg  [SIGMOID_FRAC:0]  sigmoid_data;
-    strassenc_highway #(.GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED)) dut (
+    strassenc_highway #(.GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC), .X_BITS(X_BITS),
+        .X_SIGNED(X_SIGNED)) dut (
         .clk(clk), .clken(clken), .rst(rst),
         .a_valid(a_valid), .a_ready(a_ready), .a_data(a_data), .a_user(a_user),
         .b_valid(b_valid), .b_ready(b_ready), .b_data(b_data), .b_user(b_user),
@@ -72,7 +73,9 @@ module strassenc_highway_check #(
             most = (1 << (X_SIGNED != 0 ? X_BITS - 1 : X_BITS)) - 1;
             if (h < 0) h = 0;
             if (h > most) h = most;
-            x = X_SIGNED != 0 ? $signed({{(64-X_BITS){b_data[X_BITS-1]}}, b_data}) : $signed({{(64-X_BITS){1'b0}}, b_data});
+            x = X_SIGNED != 0
+                ? $signed({{(64-X_BITS){b_data[X_BITS-1]}}, b_data})
+                : $signed({{(64-X_BITS){1'b0}}, b_data});
             z = x + ((t * (h - x) + (64'sd1 <<< (SIGMOID_FRAC - 1))) >>> SIGMOID_FRAC);
         end
     endtask
@@ -81,7 +84,8 @@ module strassenc_highway_check #(
     initial begin
         done = 1'b0;
         failures = 0;
-        for (k = 0; k < DEPTH; k = k + 1) rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << SIGMOID_FRAC) + 1);
+        for (k = 0; k < DEPTH; k = k + 1)
+            rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << SIGMOID_FRAC) + 1);
         rom[0] = 1 << SIGMOID_FRAC;
         rom[DEPTH-1] = 0;
         for (mode = 0; mode < 4; mode = mode + 1) begin
@@ -118,12 +122,15 @@ module strassenc_highway_check #(
                 advance = !stage_valid[STAGES-1] || m_ready;
                 #1;
                 if (a_ready !== (advance && b_valid) || b_ready !== (advance && a_valid)
-                        || m_valid !== stage_valid[STAGES-1] || (m_valid && (m_data !== stage_data[STAGES-1]
+                        || m_valid !== stage_valid[STAGES-1]
+                            || (m_valid && (m_data !== stage_data[STAGES-1]
                         || m_user !== stage_user[STAGES-1]))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("GATE %0d X %0d %0d, mode %0d, clock %0d: valid %b, %h %b instead of %h %b", GATE_BITS, X_BITS,
-                                 X_SIGNED, mode, clocks, m_valid, m_data, m_user, stage_data[STAGES-1], stage_user[STAGES-1]);
+                        $display(
+                            "GATE %0d X %0d %0d, mode %0d, clock %0d: valid %b, %h %b, not %h %b",
+                            GATE_BITS, X_BITS, X_SIGNED, mode, clocks, m_valid, m_data, m_user,
+                            stage_data[STAGES-1], stage_user[STAGES-1]);
                 end
                 compute;
                 @(posedge clk);
@@ -175,7 +182,8 @@ module strassenc_highway_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
+                | failures[5]) == 0)
                 $display("PASS strassenc_highway");
             else begin
                 $display("FAIL strassenc_highway");

@@ -82,8 +82,9 @@ module strassenc_lookup_check #(
                         || (valid && (m_data !== data || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("ROWS %0d WORDS %0d, mode %0d, clock %0d: ready %b, valid %b, %h %b instead of %h %b", ROWS,
-                                 WORDS, mode, clocks, s_ready, m_valid, m_data, m_user, data, user);
+                        $display("ROWS %0d WORDS %0d, mode %0d, clock %0d: %b %b, %h %b, not %h %b",
+                                 ROWS, WORDS, mode, clocks, s_ready, m_valid, m_data, m_user, data,
+                                 user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && advance && word == WORDS - 1) && !rst;
@@ -138,7 +139,8 @@ module strassenc_lookup_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
+                | failures[5]) == 0)
                 $display("PASS strassenc_lookup");
             else begin
                 $display("FAIL strassenc_lookup");

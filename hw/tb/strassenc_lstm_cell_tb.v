@@ -43,8 +43,10 @@ module strassenc_lstm_cell_check #(
     wire [2*A_BITS-1:0]           tanh_address;
     reg  [2*(TANH_FRAC+1)-1:0]    tanh_data;
     strassenc_lstm_cell #(
-        .UNITS(UNITS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC), .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS),
-        .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT), .INDEX_SHIFT(INDEX_SHIFT),
+        .UNITS(UNITS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC), .TANH_FRAC(TANH_FRAC),
+        .C_BITS(C_BITS),
+        .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
+        .INDEX_SHIFT(INDEX_SHIFT),
         .H_SHIFT(H_SHIFT)
     ) dut (
         .clk(clk), .clken(clken), .rst(rst),
@@ -57,9 +59,12 @@ module strassenc_lstm_cell_check #(
     reg [TANH_FRAC:0]    tanh_rom    [0:DEPTH-1];
     always @(posedge clk)
         if (table_enable) begin
-            sigmoid_data <= {sigmoid_rom[sigmoid_address[2*A_BITS +: A_BITS]], sigmoid_rom[sigmoid_address[A_BITS +: A_BITS]],
+            sigmoid_data <=
+                {sigmoid_rom[sigmoid_address[2*A_BITS +: A_BITS]],
+                sigmoid_rom[sigmoid_address[A_BITS +: A_BITS]],
                              sigmoid_rom[sigmoid_address[0 +: A_BITS]]};
-            tanh_data    <= {tanh_rom[tanh_address[A_BITS +: A_BITS]], tanh_rom[tanh_address[0 +: A_BITS]]};
+            tanh_data    <=
+                {tanh_rom[tanh_address[A_BITS +: A_BITS]], tanh_rom[tanh_address[0 +: A_BITS]]};
         end
 
     integer           seed = UNITS + 64 * GATE_BITS + 4096 * C_BITS;
@@ -96,7 +101,8 @@ module strassenc_lstm_cell_check #(
     endfunction
 
     function signed [63:0] gate(input integer number);
-        gate = $signed({{(64-GATE_BITS){s_data[(number+1)*GATE_BITS-1]}}, s_data[number*GATE_BITS +: GATE_BITS]});
+        gate = $signed({{(64-GATE_BITS){s_data[(number+1)*GATE_BITS-1]}},
+            s_data[number*GATE_BITS +: GATE_BITS]});
     endfunction
 
     // What the word at hand makes of the model.
@@ -110,7 +116,8 @@ module strassenc_lstm_cell_check #(
             o = looked_up(gate(3), 1'b1);
             sum = ((f * c[unit]) <<< KEPT_SHIFT) + ((i * g) <<< NEW_SHIFT);
             c[unit] = rounded(sum, C_SHIFT, C_BITS);
-            if (c[unit] == -(64'sd1 <<< (C_BITS - 1)) || c[unit] == (64'sd1 <<< (C_BITS - 1)) - 1) ends = ends + 1;
+            if (c[unit] == -(64'sd1 <<< (C_BITS - 1)) || c[unit] == (64'sd1 <<< (C_BITS - 1)) - 1)
+                ends = ends + 1;
             t = looked_up(rounded(c[unit], INDEX_SHIFT, GATE_BITS), 1'b0);
             h = rounded(o * t, H_SHIFT, H_BITS);
             unit = unit + 1;
@@ -159,7 +166,8 @@ module strassenc_lstm_cell_check #(
                     // For a while nothing is forgotten, so that c grows, upwards or downwards.
                     if ((clocks & 512) != 0) begin
                         s_data[2*GATE_BITS-1:0] = {2{1'b0, {(GATE_BITS-1){1'b1}}}};
-                        s_data[2*GATE_BITS +: GATE_BITS] = {(clocks & 1024) != 0, {(GATE_BITS-1){(clocks & 1024) == 0}}};
+                        s_data[2*GATE_BITS +: GATE_BITS] =
+                            {(clocks & 1024) != 0, {(GATE_BITS-1){(clocks & 1024) == 0}}};
                         s_user = 1'b0;
                     end
                 end
@@ -169,12 +177,15 @@ module strassenc_lstm_cell_check #(
                 advance = !stage_valid[STAGES-1] || m_ready;
                 #1;
                 if (s_ready !== advance || m_valid !== stage_valid[STAGES-1]
-                        || (m_valid && (m_data !== stage_data[STAGES-1] || m_user !== stage_user[STAGES-1]))) begin
+                        || (m_valid
+                            && (m_data !== stage_data[STAGES-1]
+                            || m_user !== stage_user[STAGES-1]))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("UNITS %0d C %0d, mode %0d, clock %0d: ready %b, valid %b, %h %b instead of %b, %h %b", UNITS,
-                                 C_BITS, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[STAGES-1],
-                                 stage_data[STAGES-1], stage_user[STAGES-1]);
+                        $display(
+                            "UNITS %0d C %0d, mode %0d, clock %0d: %b %b, %h %b, not %b, %h %b",
+                            UNITS, C_BITS, mode, clocks, s_ready, m_valid, m_data, m_user,
+                            stage_valid[STAGES-1], stage_data[STAGES-1], stage_user[STAGES-1]);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && advance) && !rst;
@@ -225,21 +236,26 @@ module strassenc_lstm_cell_tb;
 
     wire [4:0] done;
     wire [31:0] failures [0:4];
-    strassenc_lstm_cell_check #(.UNITS(20), .GATE_BITS(8), .SIGMOID_FRAC(7), .TANH_FRAC(7), .C_BITS(10), .H_BITS(8),
+    strassenc_lstm_cell_check #(.UNITS(20), .GATE_BITS(8), .SIGMOID_FRAC(7), .TANH_FRAC(7),
+        .C_BITS(10), .H_BITS(8),
         .KEPT_SHIFT(0), .NEW_SHIFT(0), .C_SHIFT(7), .INDEX_SHIFT(3), .H_SHIFT(7))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_lstm_cell_check #(.UNITS(1), .GATE_BITS(6), .SIGMOID_FRAC(4), .TANH_FRAC(9), .C_BITS(7), .H_BITS(5),
+    strassenc_lstm_cell_check #(.UNITS(1), .GATE_BITS(6), .SIGMOID_FRAC(4), .TANH_FRAC(9),
+        .C_BITS(7), .H_BITS(5),
         .KEPT_SHIFT(6), .NEW_SHIFT(0), .C_SHIFT(10), .INDEX_SHIFT(-1), .H_SHIFT(8))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_lstm_cell_check #(.UNITS(5), .GATE_BITS(5), .SIGMOID_FRAC(9), .TANH_FRAC(1), .C_BITS(10), .H_BITS(9),
+    strassenc_lstm_cell_check #(.UNITS(5), .GATE_BITS(5), .SIGMOID_FRAC(9), .TANH_FRAC(1),
+        .C_BITS(10), .H_BITS(9),
         .KEPT_SHIFT(0), .NEW_SHIFT(5), .C_SHIFT(8), .INDEX_SHIFT(6), .H_SHIFT(1))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     // Left shifts throughout.
-    strassenc_lstm_cell_check #(.UNITS(3), .GATE_BITS(9), .SIGMOID_FRAC(2), .TANH_FRAC(3), .C_BITS(14), .H_BITS(7),
+    strassenc_lstm_cell_check #(.UNITS(3), .GATE_BITS(9), .SIGMOID_FRAC(2), .TANH_FRAC(3),
+        .C_BITS(14), .H_BITS(7),
         .KEPT_SHIFT(0), .NEW_SHIFT(0), .C_SHIFT(-2), .INDEX_SHIFT(-3), .H_SHIFT(-1))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
     // As narrow as can be.
-    strassenc_lstm_cell_check #(.UNITS(2), .GATE_BITS(2), .SIGMOID_FRAC(1), .TANH_FRAC(1), .C_BITS(2), .H_BITS(2),
+    strassenc_lstm_cell_check #(.UNITS(2), .GATE_BITS(2), .SIGMOID_FRAC(1), .TANH_FRAC(1),
+        .C_BITS(2), .H_BITS(2),
         .KEPT_SHIFT(0), .NEW_SHIFT(0), .C_SHIFT(0), .INDEX_SHIFT(0), .H_SHIFT(1))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
 

@@ -115,12 +115,14 @@ module strassenc_multiplier_bank_check #(
 
     function signed [63:0] factor(input [COEFFICIENT_BITS-1:0] bits);
         factor = bits[COEFFICIENT_BITS-1]
-            ? $signed({{(64-COEFFICIENT_BITS){1'b1}}, bits}) : $signed({{(64-COEFFICIENT_BITS){1'b0}}, bits});
+            ? $signed({{(64-COEFFICIENT_BITS){1'b1}}, bits})
+                : $signed({{(64-COEFFICIENT_BITS){1'b0}}, bits});
     endfunction
 
     task compute;
         for (lane = 0; lane < LANES; lane = lane + 1) begin
-            exact = number(s_data[lane*U_BITS +: U_BITS]) * factor(entry[lane*COEFFICIENT_BITS +: COEFFICIENT_BITS]);
+            exact = number(s_data[lane*U_BITS +: U_BITS])
+                * factor(entry[lane*COEFFICIENT_BITS +: COEFFICIENT_BITS]);
             if (SHIFT > 0) exact = (exact + (64'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> SHIFT;
             result[lane*M_BITS +: M_BITS] = exact[M_BITS-1:0];
         end
@@ -131,9 +133,10 @@ module strassenc_multiplier_bank_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b instead of valid %b, %h, user %b",
-                         SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
-                         stage_data[LATENCY-1], stage_user[LATENCY-1]);
+                $display(
+                    "set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b, not %b, %h, %b",
+                    SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
+                    stage_data[LATENCY-1], stage_user[LATENCY-1]);
         end
     endtask
 
@@ -188,7 +191,8 @@ module strassenc_multiplier_bank_check #(
                 // Everything is as it should be in this clock, whether anything moves or not.
                 step = !stage_valid[LATENCY-1] || m_ready;
                 if (s_ready !== step || m_valid !== stage_valid[LATENCY-1]) fail;
-                else if (m_valid && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
+                else if (m_valid
+                    && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
                 if (rom_enable !== (s_valid && step && clken)) fail;
                 if (rom_address !== address[ADDRESS_BITS-1:0]) fail;
                 if (m_valid && m_ready && clken) taken = taken + 1;
@@ -236,30 +240,41 @@ module strassenc_multiplier_bank_tb;
     wire [8:0] done;
     wire [31:0] failures [0:8];
 
-    strassenc_multiplier_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .COEFFICIENT_BITS(8), .SHIFT(0), .M_BITS(16),
+    strassenc_multiplier_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .COEFFICIENT_BITS(8),
+        .SHIFT(0), .M_BITS(16),
         .DEPTH(1), .SEED(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(8), .U_SIGNED(0), .COEFFICIENT_BITS(8), .SHIFT(1), .M_BITS(16),
+    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(8), .U_SIGNED(0), .COEFFICIENT_BITS(8),
+        .SHIFT(1), .M_BITS(16),
         .DEPTH(2), .SEED(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_multiplier_bank_check #(.LANES(3), .U_BITS(12), .U_SIGNED(1), .COEFFICIENT_BITS(6), .SHIFT(4), .M_BITS(15),
+    strassenc_multiplier_bank_check #(.LANES(3), .U_BITS(12), .U_SIGNED(1), .COEFFICIENT_BITS(6),
+        .SHIFT(4), .M_BITS(15),
         .DEPTH(3), .SEED(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_multiplier_bank_check #(.LANES(5), .U_BITS(18), .U_SIGNED(1), .COEFFICIENT_BITS(25), .SHIFT(20),
-        .M_BITS(24), .DEPTH(5), .SEED(4)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_multiplier_bank_check #(.LANES(8), .U_BITS(5), .U_SIGNED(0), .COEFFICIENT_BITS(4), .SHIFT(3), .M_BITS(7),
+    strassenc_multiplier_bank_check #(.LANES(5), .U_BITS(18), .U_SIGNED(1), .COEFFICIENT_BITS(25),
+        .SHIFT(20),
+        .M_BITS(24), .DEPTH(5), .SEED(4)) check_3 (.clk(clk), .done(done[3]),
+        .failures(failures[3]));
+    strassenc_multiplier_bank_check #(.LANES(8), .U_BITS(5), .U_SIGNED(0), .COEFFICIENT_BITS(4),
+        .SHIFT(3), .M_BITS(7),
         .DEPTH(9), .SEED(5)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
     // The least operands, and a result wider than the product.
-    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(1), .U_SIGNED(1), .COEFFICIENT_BITS(1), .SHIFT(0), .M_BITS(2),
+    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(1), .U_SIGNED(1), .COEFFICIENT_BITS(1),
+        .SHIFT(0), .M_BITS(2),
         .DEPTH(4), .SEED(6)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_multiplier_bank_check #(.LANES(3), .U_BITS(1), .U_SIGNED(0), .COEFFICIENT_BITS(2), .SHIFT(1), .M_BITS(12),
+    strassenc_multiplier_bank_check #(.LANES(3), .U_BITS(1), .U_SIGNED(0), .COEFFICIENT_BITS(2),
+        .SHIFT(1), .M_BITS(12),
         .DEPTH(4), .SEED(7)) check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
     // Shifts as wide as the product and wider: 0, 1 for the half itself, and 0 for -1/2 stay.
-    strassenc_multiplier_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .COEFFICIENT_BITS(8), .SHIFT(15), .M_BITS(2),
+    strassenc_multiplier_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .COEFFICIENT_BITS(8),
+        .SHIFT(15), .M_BITS(2),
         .DEPTH(4), .SEED(8)) check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(6), .U_SIGNED(1), .COEFFICIENT_BITS(4), .SHIFT(14), .M_BITS(2),
+    strassenc_multiplier_bank_check #(.LANES(2), .U_BITS(6), .U_SIGNED(1), .COEFFICIENT_BITS(4),
+        .SHIFT(14), .M_BITS(2),
         .DEPTH(4), .SEED(9)) check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6] |
                     failures[7] | failures[8]) == 0)
                 $display("PASS strassenc_multiplier_bank");
             else begin

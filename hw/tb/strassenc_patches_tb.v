@@ -115,11 +115,13 @@ module strassenc_patches_check #(
                 advance = !valid || m_ready;
                 issue = advance && (stripes > 0 || x / P_W < patches);
                 #1;
-                if (s_ready !== ready || m_valid !== valid || (valid && (m_data !== data || m_user !== user))) begin
+                if (s_ready !== ready || m_valid !== valid
+                    || (valid && (m_data !== data || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("%m, mode %0d, clock %0d, %0d in: %b %b, %h %b instead of %b %b, %h %b", mode,
-                                 clocks, given, s_ready, m_valid, m_data, m_user, ready, valid, data, user);
+                        $display("%m, mode %0d, clock %0d, %0d in: %b %b, %h %b, not %b %b, %h %b",
+                                 mode, clocks, given, s_ready, m_valid, m_data, m_user, ready,
+                                 valid, data, user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && ready) && !rst;
@@ -153,7 +155,9 @@ module strassenc_patches_check #(
             end
             // At full rate the giver never waits; pixels of all patches but the last in a row leave
             // early.
-            if (mode == 0 && (given != CLOCKS || early < (COLUMNS - 1) * P_W * WORDS * (CLOCKS / STRIPE - 1))) begin
+            if (mode == 0
+                && (given != CLOCKS
+                || early < (COLUMNS - 1) * P_W * WORDS * (CLOCKS / STRIPE - 1))) begin
                 failures = failures + 1;
                 $display("%m, full rate: %0d words in %0d clocks, %0d early", given, CLOCKS, early);
             end

@@ -36,7 +36,8 @@ module strassenc_positions_check #(
     wire [BITS-1:0] m_data;
     wire            m_user;
     strassenc_positions #(
-        .BITS(BITS), .CHARACTERS(CHARACTERS), .WORDS(WORDS), .TAPS(TAPS), .POSITIONS(POSITIONS), .STEPS(STEPS),
+        .BITS(BITS), .CHARACTERS(CHARACTERS), .WORDS(WORDS), .TAPS(TAPS), .POSITIONS(POSITIONS),
+        .STEPS(STEPS),
         .BLOCKS(BLOCKS), .LAST(LAST)
     ) dut (
         .clk(clk & !done), .clken(clken), .rst(rst),
@@ -160,10 +161,12 @@ module strassenc_positions_check #(
             for (clocks = 0; clocks < limit; clocks = clocks + 1) begin
                 // A giver may not withdraw a word.
                 if (!pending) begin
-                    s_valid = mode < 2 || ($random(seed) & 3) == 0 || (mode > 2 && ($random(seed) & 1) == 0);
+                    s_valid = mode < 2 || ($random(seed) & 3) == 0
+                        || (mode > 2 && ($random(seed) & 1) == 0);
                     if (mode == 4) begin
                         if (gap > 0) gap = gap - 1;
-                        else if (($random(seed) & 15) == 0) gap = $unsigned($random(seed)) % (2 * FRAME + 2);
+                        else if (($random(seed) & 15) == 0)
+                            gap = $unsigned($random(seed)) % (2 * FRAME + 2);
                         s_valid = gap == 0;
                     end
                     s_data = {$random(seed), $random(seed)};
@@ -173,31 +176,37 @@ module strassenc_positions_check #(
                 m_ready = mode == 0 || mode == 2 || ($random(seed) & 1) == 0;
                 if (mode == 4) begin
                     if (stall > 0) stall = stall - 1;
-                    else if (($random(seed) & 31) == 0) stall = $unsigned($random(seed)) % (3 * FRAME + 2);
+                    else if (($random(seed) & 31) == 0)
+                        stall = $unsigned($random(seed)) % (3 * FRAME + 2);
                     m_ready = stall == 0;
                 end
                 clken = mode != 5 || ($random(seed) & 3) != 0;
                 rst = mode == 5 && $unsigned($random(seed)) % (3 * (FRAME + all)) == 0;
                 advance = !valid || m_ready;
                 #1;
-                if (s_ready !== (frames < 2) || m_valid !== valid || (valid && (m_data !== data || m_user !== user))) begin
+                if (s_ready !== (frames < 2) || m_valid !== valid
+                    || (valid && (m_data !== data || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("%m mode %0d, clock %0d, word %0d: ready %b, valid %b, %h %b instead of ready %b, valid %b, %h %b",
-                                 mode, clocks, position, s_ready, m_valid, m_data, m_user, frames < 2, valid, data, user);
+                        $display(
+                            "%m mode %0d, clock %0d, word %0d: %b %b, %h %b, not %b, %b, %h %b",
+                            mode, clocks, position, s_ready, m_valid, m_data, m_user, frames < 2,
+                            valid, data, user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && frames < 2) && !rst;
                 if (rst) forget;
                 else if (clken) move;
-                if (clocks > FRAME && (clocks - 1 - FRAME) % (all > FRAME ? all : FRAME) < all) due_taken = due_taken + 1;
+                if (clocks > FRAME && (clocks - 1 - FRAME) % (all > FRAME ? all : FRAME) < all)
+                    due_taken = due_taken + 1;
                 @(negedge clk);
             end
             // One word per clock, the first one two clocks after the last one of its frame; between
             // frames nothing.
             if (mode == 0 ? taken != due_taken : read_frames < 4) begin
                 failures = failures + 1;
-                $display("%m mode %0d: %0d words instead of %0d, %0d frames", mode, taken, due_taken, read_frames);
+                $display("%m mode %0d: %0d words instead of %0d, %0d frames", mode, taken,
+                         due_taken, read_frames);
             end
         end
         if (!full || !empty || !marked || !plain) begin
@@ -231,7 +240,8 @@ module strassenc_positions_tb;
         widths (clk, done[4], failures[32*4 +: 32]);
     strassenc_positions_check #(16, 5, 3, 4, 5, 2, {32'd5, 32'd1}, {32'd1, 32'd4})
         deep (clk, done[5], failures[32*5 +: 32]);
-    strassenc_positions_check #(5, 8, 1, 3, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4}, {32'd0, 32'd7, 32'd2, 32'd5})
+    strassenc_positions_check #(5, 8, 1, 3, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4},
+        {32'd0, 32'd7, 32'd2, 32'd5})
         uneven (clk, done[6], failures[32*6 +: 32]);
     // Windows longer than the word, positions beyond it.
     strassenc_positions_check #(8, 3, 2, 5, 3, 2, {32'd2, 32'd2}, {32'd2, 32'd0})

@@ -1,4 +1,5 @@
-// Self-checking testbench of strassenc_product: every latency, frozen at times, all four kinds of operands, products read whole and modulo a power of two.
+// Self-checking testbench of strassenc_product: every latency, frozen at times, all four kinds of
+// operands, products read whole and modulo a power of two.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -71,8 +72,10 @@ module strassenc_product_check #(
                 default: b = $random(seed);
             endcase
             clken = step < 8 ? 1'b1 : $random(seed);
-            x = A_SIGNED != 0 && a[A_BITS-1] ? $signed({{(64-A_BITS){1'b1}}, a}) : $signed({{(64-A_BITS){1'b0}}, a});
-            y = B_SIGNED != 0 && b[B_BITS-1] ? $signed({{(64-B_BITS){1'b1}}, b}) : $signed({{(64-B_BITS){1'b0}}, b});
+            x = A_SIGNED != 0 && a[A_BITS-1]
+                ? $signed({{(64-A_BITS){1'b1}}, a}) : $signed({{(64-A_BITS){1'b0}}, a});
+            y = B_SIGNED != 0 && b[B_BITS-1]
+                ? $signed({{(64-B_BITS){1'b1}}, b}) : $signed({{(64-B_BITS){1'b0}}, b});
             exact = x * y;
             expected = exact[PRODUCT_BITS-1:0];
             @(posedge clk);
@@ -85,8 +88,8 @@ module strassenc_product_check #(
             if (known[LATENCY-1] && product !== held[LATENCY-1]) begin
                 failures = failures + 1;
                 if (failures < 10)
-                    $display("%0d by %0d bits, latency %0d, step %0d: %h instead of %h", A_BITS, B_BITS, LATENCY, step,
-                             product, held[LATENCY-1]);
+                    $display("%0d by %0d bits, latency %0d, step %0d: %h instead of %h", A_BITS,
+                             B_BITS, LATENCY, step, product, held[LATENCY-1]);
             end
         end
         done = 1'b1;
@@ -115,7 +118,8 @@ module strassenc_product_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
+                | failures[5]) == 0)
                 $display("PASS strassenc_product");
             else begin
                 $display("FAIL strassenc_product");

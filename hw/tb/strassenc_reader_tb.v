@@ -79,7 +79,8 @@ module strassenc_reader_check #(
         .m_user (m_user)
     );
 
-    integer             seed = HEIGHT + 100 * WIDTH + 10000 * K_H + 1000 * K_W + STRIDE_W + PAD_W + WORDS;
+    integer             seed = HEIGHT + 100 * WIDTH + 10000 * K_H + 1000 * K_W + STRIDE_W + PAD_W
+        + WORDS;
     // Seeds are nothing to Verilator.
     wire unused = &{1'b0, seed};
     reg [WORD_BITS-1:0] image [0:FRAMES*GIVEN-1];
@@ -147,7 +148,8 @@ module strassenc_reader_check #(
                 if (needed > HEIGHT - 1 - base) needed = HEIGHT - 1 - base;
                 last_column = window * STRIDE_W - PAD_W + K_W - 1;
                 if (last_column > WIDTH - 1) last_column = WIDTH - 1;
-                issued = issued_words > 0 || occupied > needed || (occupied == needed && column > last_column);
+                issued = issued_words > 0 || occupied > needed
+                    || (occupied == needed && column > last_column);
                 at_output = issued;
                 if (issued) issued_words = issued_words + 1;
                 if (issued_words == WINDOW) begin
@@ -196,17 +198,20 @@ module strassenc_reader_check #(
             while (sent < limit || (!(round & 1) && quiet < 4 * (WIDTH + K_W))) begin
                 // A giver may not withdraw a word.
                 if (!pending) begin
-                    s_valid = sent < limit && ((mode == 0 || mode == 2) || ($random(seed) & 1) == 0);
+                    s_valid = sent < limit
+                        && ((mode == 0 || mode == 2) || ($random(seed) & 1) == 0);
                     if (mode == 5) begin
                         if (gap > 0) gap = gap - 1;
-                        else if (($random(seed) & 15) == 0) gap = $unsigned($random(seed)) % (2 * ROW + 2);
+                        else if (($random(seed) & 15) == 0)
+                            gap = $unsigned($random(seed)) % (2 * ROW + 2);
                         s_valid = sent < limit && gap == 0;
                     end
                 end
                 m_ready = (mode == 0 || mode == 1) || ($random(seed) & 1) == 0;
                 if (mode == 5) begin
                     if (stall > 0) stall = stall - 1;
-                    else if (($random(seed) & 31) == 0) stall = $unsigned($random(seed)) % (3 * ROW + 2);
+                    else if (($random(seed) & 31) == 0)
+                        stall = $unsigned($random(seed)) % (3 * ROW + 2);
                     m_ready = stall == 0;
                 end
                 clken  = mode != 4 || ($random(seed) & 3) != 0;
@@ -215,16 +220,18 @@ module strassenc_reader_check #(
                 @(posedge clk);
                 if (s_ready !== (occupied < SLOTS) || m_valid !== at_output) begin
                     failures = failures + 1;
-                    $display("%m round %0d, clock %0d: s_ready %b, m_valid %b", round, clocks, s_ready, m_valid);
+                    $display("%m round %0d, clock %0d: s_ready %b, m_valid %b", round, clocks,
+                             s_ready, m_valid);
                 end
                 if (m_valid) begin
                     if (taken == FRAMES * TAKEN) begin
                         failures = failures + 1;
                         $display("%m round %0d: a word too many", round);
-                    end else if (m_data !== expected || m_user !== (taken % TAKEN == 0 && users[taken / TAKEN])) begin
+                    end else if (m_data !== expected
+                        || m_user !== (taken % TAKEN == 0 && users[taken / TAKEN])) begin
                         failures = failures + 1;
-                        $display("%m round %0d, word %0d: %h, user %b came out instead of %h", round, taken, m_data,
-                                 m_user, expected);
+                        $display("%m round %0d, word %0d: %h, user %b came out instead of %h",
+                                 round, taken, m_data, m_user, expected);
                     end
                 end
                 pending = s_valid && !(clken && s_ready);
@@ -234,10 +241,12 @@ module strassenc_reader_check #(
                     if (taken % TAKEN == 0) begin
                         // From the third frame on all is steady; where reading takes at least as
                         // long as the input, it has no gap.
-                        if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE_H * ROW && TAKEN >= GIVEN
+                        if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE_H * ROW
+                            && TAKEN >= GIVEN
                                 && clocks - finished != TAKEN) begin
                             failures = failures + 1;
-                            $display("%m round %0d: a frame in %0d clocks", round, clocks - finished);
+                            $display("%m round %0d: a frame in %0d clocks", round,
+                                     clocks - finished);
                         end
                         finished = clocks;
                     end
@@ -272,32 +281,58 @@ module strassenc_reader_tb;
 
     // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS,
     // COLUMNS, GROUPS, REPEATS, LANES.
-    strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0], failures[32*0 +: 32]);
-    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1], failures[32*1 +: 32]);
-    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2)    repeated  (clk, done[2], failures[32*2 +: 32]);
-    strassenc_reader_check #(5, 4, 1, 3, 3, 1, 1, 1, 1, 5, 4)          same_3    (clk, done[3], failures[32*3 +: 32]);
-    strassenc_reader_check #(3, 4, 4, 3, 3, 1, 1, 1, 1, 3, 4, 2, 2, 3) groups_3  (clk, done[4], failures[32*4 +: 32]);
-    strassenc_reader_check #(3, 3, 2, 3, 3, 2, 2, 1, 1, 2, 2, 2, 3)    half_3    (clk, done[5], failures[32*5 +: 32]);
-    strassenc_reader_check #(6, 5, 3, 1, 1, 1, 1, 0, 0, 6, 5, 1, 1, 2) point     (clk, done[6], failures[32*6 +: 32]);
-    strassenc_reader_check #(6, 6, 2, 2, 2, 2, 2, 0, 0, 3, 3)          pool_2    (clk, done[7], failures[32*7 +: 32]);
-    strassenc_reader_check #(5, 5, 1, 4, 4, 2, 2, 1, 1, 3, 3)          patch_2   (clk, done[8], failures[32*8 +: 32]);
-    strassenc_reader_check #(7, 7, 1, 5, 5, 3, 3, 1, 1, 3, 3)          patch_3   (clk, done[9], failures[32*9 +: 32]);
-    strassenc_reader_check #(7, 4, 1, 7, 7, 3, 3, 2, 2, 3, 2)          patch_3_5 (clk, done[10], failures[32*10 +: 32]);
-    strassenc_reader_check #(1, 1, 2, 7, 7, 1, 1, 3, 3, 1, 1)          dot_7     (clk, done[11], failures[32*11 +: 32]);
-    strassenc_reader_check #(8, 7, 3, 1, 1, 3, 3, 0, 0, 3, 3)          skip_1    (clk, done[12], failures[32*12 +: 32]);
-    strassenc_reader_check #(8, 8, 2, 2, 2, 3, 3, 1, 1, 3, 3)          skip_2    (clk, done[13], failures[32*13 +: 32]);
-    strassenc_reader_check #(9, 8, 1, 1, 1, 3, 3, 0, 0, 2, 2, 1, 2)    crop_1    (clk, done[14], failures[32*14 +: 32]);
-    strassenc_reader_check #(9, 9, 1, 3, 3, 1, 1, 0, 0, 2, 3)          crop_3    (clk, done[15], failures[32*15 +: 32]);
-    strassenc_reader_check #(3, 2, 2, 3, 3, 1, 1, 2, 2, 5, 4)          full_3    (clk, done[16], failures[32*16 +: 32]);
-    strassenc_reader_check #(2, 1, 1, 5, 5, 1, 1, 4, 4, 6, 5)          full_5    (clk, done[17], failures[32*17 +: 32]);
-    strassenc_reader_check #(1, 9, 2, 1, 5, 1, 1, 0, 2, 1, 9, 2, 2)    row_5     (clk, done[18], failures[32*18 +: 32]);
-    strassenc_reader_check #(9, 1, 2, 5, 1, 1, 1, 2, 0, 9, 1)          column_5  (clk, done[19], failures[32*19 +: 32]);
-    strassenc_reader_check #(1, 11, 1, 1, 4, 1, 2, 0, 1, 1, 5, 1, 3)   row_half  (clk, done[20], failures[32*20 +: 32]);
-    strassenc_reader_check #(1, 8, 3, 1, 2, 1, 2, 0, 0, 1, 4)          row_pool  (clk, done[21], failures[32*21 +: 32]);
-    strassenc_reader_check #(6, 5, 2, 6, 5, 6, 5, 0, 0, 1, 1)          all       (clk, done[22], failures[32*22 +: 32]);
-    strassenc_reader_check #(7, 6, 1, 5, 2, 1, 1, 2, 0, 7, 5)          tall      (clk, done[23], failures[32*23 +: 32]);
-    strassenc_reader_check #(5, 6, 2, 2, 5, 3, 1, 0, 2, 2, 6, 2, 1)    flat      (clk, done[24], failures[32*24 +: 32]);
-    strassenc_reader_check #(8, 5, 1, 1, 4, 3, 2, 0, 3, 3, 4, 1, 2)    far       (clk, done[25], failures[32*25 +: 32]);
+    strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0],
+        failures[32*0 +: 32]);
+    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1],
+        failures[32*1 +: 32]);
+    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2)    repeated  (clk, done[2],
+        failures[32*2 +: 32]);
+    strassenc_reader_check #(5, 4, 1, 3, 3, 1, 1, 1, 1, 5, 4)          same_3    (clk, done[3],
+        failures[32*3 +: 32]);
+    strassenc_reader_check #(3, 4, 4, 3, 3, 1, 1, 1, 1, 3, 4, 2, 2, 3) groups_3  (clk, done[4],
+        failures[32*4 +: 32]);
+    strassenc_reader_check #(3, 3, 2, 3, 3, 2, 2, 1, 1, 2, 2, 2, 3)    half_3    (clk, done[5],
+        failures[32*5 +: 32]);
+    strassenc_reader_check #(6, 5, 3, 1, 1, 1, 1, 0, 0, 6, 5, 1, 1, 2) point     (clk, done[6],
+        failures[32*6 +: 32]);
+    strassenc_reader_check #(6, 6, 2, 2, 2, 2, 2, 0, 0, 3, 3)          pool_2    (clk, done[7],
+        failures[32*7 +: 32]);
+    strassenc_reader_check #(5, 5, 1, 4, 4, 2, 2, 1, 1, 3, 3)          patch_2   (clk, done[8],
+        failures[32*8 +: 32]);
+    strassenc_reader_check #(7, 7, 1, 5, 5, 3, 3, 1, 1, 3, 3)          patch_3   (clk, done[9],
+        failures[32*9 +: 32]);
+    strassenc_reader_check #(7, 4, 1, 7, 7, 3, 3, 2, 2, 3, 2)          patch_3_5 (clk, done[10],
+        failures[32*10 +: 32]);
+    strassenc_reader_check #(1, 1, 2, 7, 7, 1, 1, 3, 3, 1, 1)          dot_7     (clk, done[11],
+        failures[32*11 +: 32]);
+    strassenc_reader_check #(8, 7, 3, 1, 1, 3, 3, 0, 0, 3, 3)          skip_1    (clk, done[12],
+        failures[32*12 +: 32]);
+    strassenc_reader_check #(8, 8, 2, 2, 2, 3, 3, 1, 1, 3, 3)          skip_2    (clk, done[13],
+        failures[32*13 +: 32]);
+    strassenc_reader_check #(9, 8, 1, 1, 1, 3, 3, 0, 0, 2, 2, 1, 2)    crop_1    (clk, done[14],
+        failures[32*14 +: 32]);
+    strassenc_reader_check #(9, 9, 1, 3, 3, 1, 1, 0, 0, 2, 3)          crop_3    (clk, done[15],
+        failures[32*15 +: 32]);
+    strassenc_reader_check #(3, 2, 2, 3, 3, 1, 1, 2, 2, 5, 4)          full_3    (clk, done[16],
+        failures[32*16 +: 32]);
+    strassenc_reader_check #(2, 1, 1, 5, 5, 1, 1, 4, 4, 6, 5)          full_5    (clk, done[17],
+        failures[32*17 +: 32]);
+    strassenc_reader_check #(1, 9, 2, 1, 5, 1, 1, 0, 2, 1, 9, 2, 2)    row_5     (clk, done[18],
+        failures[32*18 +: 32]);
+    strassenc_reader_check #(9, 1, 2, 5, 1, 1, 1, 2, 0, 9, 1)          column_5  (clk, done[19],
+        failures[32*19 +: 32]);
+    strassenc_reader_check #(1, 11, 1, 1, 4, 1, 2, 0, 1, 1, 5, 1, 3)   row_half  (clk, done[20],
+        failures[32*20 +: 32]);
+    strassenc_reader_check #(1, 8, 3, 1, 2, 1, 2, 0, 0, 1, 4)          row_pool  (clk, done[21],
+        failures[32*21 +: 32]);
+    strassenc_reader_check #(6, 5, 2, 6, 5, 6, 5, 0, 0, 1, 1)          all       (clk, done[22],
+        failures[32*22 +: 32]);
+    strassenc_reader_check #(7, 6, 1, 5, 2, 1, 1, 2, 0, 7, 5)          tall      (clk, done[23],
+        failures[32*23 +: 32]);
+    strassenc_reader_check #(5, 6, 2, 2, 5, 3, 1, 0, 2, 2, 6, 2, 1)    flat      (clk, done[24],
+        failures[32*24 +: 32]);
+    strassenc_reader_check #(8, 5, 1, 1, 4, 3, 2, 0, 3, 3, 4, 1, 2)    far       (clk, done[25],
+        failures[32*25 +: 32]);
 
     integer i;
     reg     failed;

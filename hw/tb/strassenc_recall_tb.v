@@ -34,7 +34,8 @@ module strassenc_recall_check #(
     wire [LANES*Z_BITS-1:0] m_data;
     wire                    m_user;
     strassenc_recall #(
-        .LANES(LANES), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .H_BITS(H_BITS), .Z_BITS(Z_BITS), .X_WORDS(X_WORDS),
+        .LANES(LANES), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .H_BITS(H_BITS), .Z_BITS(Z_BITS),
+        .X_WORDS(X_WORDS),
         .H_WORDS(H_WORDS)
     ) dut (
         .clk(clk), .clken(clken), .rst(rst),
@@ -71,13 +72,15 @@ module strassenc_recall_check #(
             for (clocks = 0; clocks < 1200; clocks = clocks + 1) begin
                 if (!pending_s) begin
                     s_valid = mode < 2 || ($random(seed) & 3) != 0;
-                    for (lane = 0; lane < LANES; lane = lane + 1) s_data[lane*X_BITS +: X_BITS] = $random(seed);
+                    for (lane = 0; lane < LANES; lane = lane + 1)
+                        s_data[lane*X_BITS +: X_BITS] = $random(seed);
                     // What is on the other words is not read.
                     s_user = $random(seed);
                 end
                 if (!pending_h) begin
                     h_valid = mode < 2 || ($random(seed) & 3) != 0;
-                    for (lane = 0; lane < LANES; lane = lane + 1) h_data[lane*H_BITS +: H_BITS] = $random(seed);
+                    for (lane = 0; lane < LANES; lane = lane + 1)
+                        h_data[lane*H_BITS +: H_BITS] = $random(seed);
                     h_user = $random(seed);
                 end
                 m_ready = mode == 0 || ($random(seed) & 1) == 0;
@@ -89,17 +92,23 @@ module strassenc_recall_check #(
                 for (lane = 0; lane < LANES; lane = lane + 1) begin
                     x = s_data[lane*X_BITS +: X_BITS];
                     h = h_data[lane*H_BITS +: H_BITS];
-                    if (!of_h)                due[lane*Z_BITS +: Z_BITS] = {{Z_BITS{X_SIGNED != 0 && x[X_BITS-1]}}, x};
+                    if (!of_h)
+                        due[lane*Z_BITS +: Z_BITS] = {{Z_BITS{X_SIGNED != 0 && x[X_BITS-1]}}, x};
                     else if (fresh || start)  due[lane*Z_BITS +: Z_BITS] = 0;
-                    else                      due[lane*Z_BITS +: Z_BITS] = {{Z_BITS{h[H_BITS-1]}}, h};
+                    else
+                        due[lane*Z_BITS +: Z_BITS] = {{Z_BITS{h[H_BITS-1]}}, h};
                 end
                 #1;
-                if (s_ready !== (m_ready && !of_h) || h_ready !== (m_ready && of_h && !fresh) || m_valid !== due_valid
-                        || (due_valid && (m_data !== due || (!of_h && m_user !== due_user) || (of_h && m_user !== 1'b0)))) begin
+                if (s_ready !== (m_ready && !of_h) || h_ready !== (m_ready && of_h && !fresh)
+                    || m_valid !== due_valid
+                        || (due_valid
+                            && (m_data !== due || (!of_h && m_user !== due_user)
+                            || (of_h && m_user !== 1'b0)))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("X %0d H %0d, mode %0d, clock %0d, word %0d: ready %b %b, valid %b, %h %b instead of %h %b",
-                                 X_BITS, H_BITS, mode, clocks, word, s_ready, h_ready, m_valid, m_data, m_user, due, due_user);
+                        $display("X %0d H %0d, mode %0d, %0d, word %0d: %b %b %b, %h %b, not %h %b",
+                                 X_BITS, H_BITS, mode, clocks, word, s_ready, h_ready, m_valid,
+                                 m_data, m_user, due, due_user);
                 end
                 @(posedge clk);
                 pending_s = s_valid && !(clken && m_ready && !of_h) && !rst;
@@ -134,20 +143,26 @@ module strassenc_recall_tb;
 
     wire [4:0] done;
     wire [31:0] failures [0:4];
-    strassenc_recall_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .H_BITS(8), .Z_BITS(8), .X_WORDS(1), .H_WORDS(1))
+    strassenc_recall_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .H_BITS(8), .Z_BITS(8),
+        .X_WORDS(1), .H_WORDS(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_recall_check #(.LANES(2), .X_BITS(5), .X_SIGNED(0), .H_BITS(8), .Z_BITS(8), .X_WORDS(3), .H_WORDS(2))
+    strassenc_recall_check #(.LANES(2), .X_BITS(5), .X_SIGNED(0), .H_BITS(8), .Z_BITS(8),
+        .X_WORDS(3), .H_WORDS(2))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_recall_check #(.LANES(3), .X_BITS(8), .X_SIGNED(0), .H_BITS(4), .Z_BITS(9), .X_WORDS(1), .H_WORDS(4))
+    strassenc_recall_check #(.LANES(3), .X_BITS(8), .X_SIGNED(0), .H_BITS(4), .Z_BITS(9),
+        .X_WORDS(1), .H_WORDS(4))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_recall_check #(.LANES(1), .X_BITS(3), .X_SIGNED(1), .H_BITS(6), .Z_BITS(6), .X_WORDS(5), .H_WORDS(1))
+    strassenc_recall_check #(.LANES(1), .X_BITS(3), .X_SIGNED(1), .H_BITS(6), .Z_BITS(6),
+        .X_WORDS(5), .H_WORDS(1))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_recall_check #(.LANES(4), .X_BITS(1), .X_SIGNED(0), .H_BITS(2), .Z_BITS(2), .X_WORDS(2), .H_WORDS(7))
+    strassenc_recall_check #(.LANES(4), .X_BITS(1), .X_SIGNED(0), .H_BITS(2), .Z_BITS(2),
+        .X_WORDS(2), .H_WORDS(7))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]) == 0) $display("PASS strassenc_recall");
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]) == 0)
+                $display("PASS strassenc_recall");
             else begin
                 $display("FAIL strassenc_recall");
                 $stop;

@@ -82,7 +82,8 @@ module strassenc_repack_check #(
             for (clocks = 0; clocks < 3000; clocks = clocks + 1) begin
                 if (!pending) begin
                     s_valid = mode == 0 || ($random(seed) & 3) != 0;
-                    for (lane = 0; lane < FROM; lane = lane + 1) s_data[lane*BITS +: BITS] = $random(seed);
+                    for (lane = 0; lane < FROM; lane = lane + 1)
+                        s_data[lane*BITS +: BITS] = $random(seed);
                     s_user = $random(seed);
                 end
                 m_ready = mode == 0 || ($random(seed) & 1) == 0;
@@ -98,15 +99,18 @@ module strassenc_repack_check #(
                 wrong = m_valid !== valid || s_ready !== ready;
                 if (valid) begin
                     for (lane = 0; lane < TO; lane = lane + 1)
-                        if (m_data[lane*BITS +: BITS] !== (left + lane < ELEMENTS ? frame[left + lane] : {BITS{1'b0}}))
+                        if (m_data[lane*BITS +: BITS] !== (left + lane < ELEMENTS
+                            ? frame[left + lane] : {BITS{1'b0}}))
                             wrong = 1'b1;
                     if (m_user !== (user && left == 0)) wrong = 1'b1;
                 end
                 if (wrong) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("%0d to %0d, %0d elements, mode %0d, clock %0d, %0d in, %0d out: %b %b, %h %b", FROM, TO,
-                                 ELEMENTS, mode, clocks, entered, left, m_valid, s_ready, m_data, m_user);
+                        $display(
+                            "%0d to %0d of %0d, mode %0d, clock %0d, %0d in, %0d out: %b %b, %h %b",
+                            FROM, TO, ELEMENTS, mode, clocks, entered, left, m_valid, s_ready,
+                            m_data, m_user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && ready) && !rst;
@@ -126,7 +130,8 @@ module strassenc_repack_check #(
                     if (s_valid && ready) begin
                         if (entered == 0) user = s_user;
                         for (lane = 0; lane < FROM; lane = lane + 1)
-                            if (entered + lane < ELEMENTS) frame[entered + lane] = s_data[lane*BITS +: BITS];
+                            if (entered + lane < ELEMENTS)
+                                frame[entered + lane] = s_data[lane*BITS +: BITS];
                         entered = entered + FROM < ELEMENTS ? entered + FROM : ELEMENTS;
                     end
                 end
@@ -135,10 +140,12 @@ module strassenc_repack_check #(
             // At full rate the fewer elements per clock of both sides, and one clock more a frame
             // at most.
             if (frames < 10 || (mode == 0 && FROM >= TO && taken < 2990)
-                    || (mode == 0 && frames < 2990 / ((FROM < TO ? WORDS : (ELEMENTS + TO - 1) / TO) + 1))) begin
+                    || (mode == 0
+                        && frames < 2990 / ((FROM < TO ? WORDS : (ELEMENTS + TO - 1) / TO)
+                        + 1))) begin
                 failures = failures + 1;
-                $display("%0d to %0d, %0d elements, mode %0d: only %0d words, %0d frames", FROM, TO, ELEMENTS, mode, taken,
-                         frames);
+                $display("%0d to %0d, %0d elements, mode %0d: only %0d words, %0d frames", FROM, TO,
+                         ELEMENTS, mode, taken, frames);
             end
         end
         done = 1'b1;
@@ -159,11 +166,15 @@ module strassenc_repack_tb;
     strassenc_repack_check #(.FROM(5), .TO(1), .ELEMENTS(12)) check_5 (clk, done[5], failures[5]);
     strassenc_repack_check #(.FROM(1), .TO(4), .ELEMENTS(6)) check_6 (clk, done[6], failures[6]);
     strassenc_repack_check #(.FROM(1), .TO(3), .ELEMENTS(7)) check_7 (clk, done[7], failures[7]);
-    strassenc_repack_check #(.FROM(4), .TO(6), .ELEMENTS(22), .UNIT(2)) check_8 (clk, done[8], failures[8]);
-    strassenc_repack_check #(.FROM(6), .TO(4), .ELEMENTS(22), .UNIT(2)) check_9 (clk, done[9], failures[9]);
+    strassenc_repack_check #(.FROM(4), .TO(6), .ELEMENTS(22), .UNIT(2)) check_8 (clk, done[8],
+        failures[8]);
+    strassenc_repack_check #(.FROM(6), .TO(4), .ELEMENTS(22), .UNIT(2)) check_9 (clk, done[9],
+        failures[9]);
     // A whole frame fits into a word of one side.
-    strassenc_repack_check #(.FROM(16), .TO(5), .ELEMENTS(7)) check_10 (clk, done[10], failures[10]);
-    strassenc_repack_check #(.FROM(2), .TO(16), .ELEMENTS(5)) check_11 (clk, done[11], failures[11]);
+    strassenc_repack_check #(.FROM(16), .TO(5), .ELEMENTS(7)) check_10 (clk, done[10],
+        failures[10]);
+    strassenc_repack_check #(.FROM(2), .TO(16), .ELEMENTS(5)) check_11 (clk, done[11],
+        failures[11]);
 
     integer i, sum;
     initial begin

@@ -93,7 +93,8 @@ module strassenc_requantise_check #(
     reg [OUT_BITS-1:0]      result;
     localparam               ENTRY_BITS = AMOUNT_BITS + CONSTANT_BITS;
     localparam signed [63:0] LEAST      = Z_SIGNED != 0 ? -(64'sd1 <<< (Z_BITS - 1)) : 64'sd0;
-    localparam signed [63:0] GREATEST   = (64'sd1 <<< (Z_SIGNED != 0 ? Z_BITS - 1 : Z_BITS)) - 64'sd1;
+    localparam signed [63:0] GREATEST   = (64'sd1 <<< (Z_SIGNED != 0 ? Z_BITS - 1 : Z_BITS))
+        - 64'sd1;
     reg signed [63:0]       exact;
     reg [ENTRY_BITS-1:0]    pair;
     integer                 lane, amount;
@@ -127,14 +128,16 @@ module strassenc_requantise_check #(
 
     function signed [63:0] offset(input [CONSTANT_BITS-1:0] bits);
         offset = bits[CONSTANT_BITS-1]
-            ? $signed({{(64-CONSTANT_BITS){1'b1}}, bits}) : $signed({{(64-CONSTANT_BITS){1'b0}}, bits});
+            ? $signed({{(64-CONSTANT_BITS){1'b1}}, bits})
+                : $signed({{(64-CONSTANT_BITS){1'b0}}, bits});
     endfunction
 
     task compute;
         for (lane = 0; lane < LANES; lane = lane + 1) begin
             pair = entry[lane*ENTRY_BITS +: ENTRY_BITS];
             amount = pair >> CONSTANT_BITS;
-            exact = (number(s_data[lane*Y_BITS +: Y_BITS]) <<< LEFT) + offset(pair[CONSTANT_BITS-1:0]);
+            exact = (number(s_data[lane*Y_BITS +: Y_BITS]) <<< LEFT)
+                + offset(pair[CONSTANT_BITS-1:0]);
             exact = exact >>> (BASE + amount);
             if (exact < LEAST) begin
                 exact = LEAST;
@@ -153,9 +156,10 @@ module strassenc_requantise_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b instead of valid %b, %h, user %b",
-                         SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
-                         stage_data[LATENCY-1], stage_user[LATENCY-1]);
+                $display(
+                    "set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b, not %b, %h, %b",
+                    SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
+                    stage_data[LATENCY-1], stage_user[LATENCY-1]);
         end
     endtask
 
@@ -211,7 +215,8 @@ module strassenc_requantise_check #(
                 // Everything is as it should be in this clock, whether anything moves or not.
                 step = !stage_valid[LATENCY-1] || m_ready;
                 if (s_ready !== step || m_valid !== stage_valid[LATENCY-1]) fail;
-                else if (m_valid && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
+                else if (m_valid
+                    && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
                 if (rom_enable !== (s_valid && step && clken)) fail;
                 if (rom_address !== address[ADDRESS_BITS-1:0]) fail;
                 if (m_valid && m_ready && clken) taken = taken + 1;
@@ -264,42 +269,53 @@ module strassenc_requantise_tb;
     wire [9:0] done;
     wire [31:0] failures [0:9];
 
-    strassenc_requantise_check #(.LANES(1), .Y_BITS(12), .CONSTANT_BITS(12), .AMOUNT_BITS(0), .LEFT(0), .BASE(3),
+    strassenc_requantise_check #(.LANES(1), .Y_BITS(12), .CONSTANT_BITS(12), .AMOUNT_BITS(0),
+        .LEFT(0), .BASE(3),
         .SUM_BITS(13), .Z_BITS(8), .Z_SIGNED(1), .DEPTH(1), .SEED(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_requantise_check #(.LANES(2), .Y_BITS(12), .CONSTANT_BITS(10), .AMOUNT_BITS(0), .LEFT(2), .BASE(4),
+    strassenc_requantise_check #(.LANES(2), .Y_BITS(12), .CONSTANT_BITS(10), .AMOUNT_BITS(0),
+        .LEFT(2), .BASE(4),
         .SUM_BITS(15), .Z_BITS(8), .Z_SIGNED(0), .DEPTH(2), .SEED(2))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_requantise_check #(.LANES(3), .Y_BITS(16), .CONSTANT_BITS(18), .AMOUNT_BITS(2), .LEFT(1), .BASE(6),
+    strassenc_requantise_check #(.LANES(3), .Y_BITS(16), .CONSTANT_BITS(18), .AMOUNT_BITS(2),
+        .LEFT(1), .BASE(6),
         .SUM_BITS(19), .Z_BITS(8), .Z_SIGNED(1), .DEPTH(5), .SEED(3))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_requantise_check #(.LANES(5), .Y_BITS(20), .CONSTANT_BITS(22), .AMOUNT_BITS(4), .LEFT(0), .BASE(0),
+    strassenc_requantise_check #(.LANES(5), .Y_BITS(20), .CONSTANT_BITS(22), .AMOUNT_BITS(4),
+        .LEFT(0), .BASE(0),
         .SUM_BITS(23), .Z_BITS(6), .Z_SIGNED(0), .DEPTH(9), .SEED(4))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_requantise_check #(.LANES(8), .Y_BITS(24), .CONSTANT_BITS(30), .AMOUNT_BITS(3), .LEFT(7), .BASE(14),
+    strassenc_requantise_check #(.LANES(8), .Y_BITS(24), .CONSTANT_BITS(30), .AMOUNT_BITS(3),
+        .LEFT(7), .BASE(14),
         .SUM_BITS(32), .Z_BITS(12), .Z_SIGNED(1), .DEPTH(3), .SEED(5))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
     // Single bits.
-    strassenc_requantise_check #(.LANES(2), .Y_BITS(4), .CONSTANT_BITS(5), .AMOUNT_BITS(1), .LEFT(0), .BASE(1),
+    strassenc_requantise_check #(.LANES(2), .Y_BITS(4), .CONSTANT_BITS(5), .AMOUNT_BITS(1),
+        .LEFT(0), .BASE(1),
         .SUM_BITS(6), .Z_BITS(1), .Z_SIGNED(1), .DEPTH(4), .SEED(6))
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_requantise_check #(.LANES(2), .Y_BITS(1), .CONSTANT_BITS(1), .AMOUNT_BITS(0), .LEFT(0), .BASE(0),
+    strassenc_requantise_check #(.LANES(2), .Y_BITS(1), .CONSTANT_BITS(1), .AMOUNT_BITS(0),
+        .LEFT(0), .BASE(0),
         .SUM_BITS(2), .Z_BITS(1), .Z_SIGNED(0), .DEPTH(4), .SEED(7))
         check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
     // Wider results than sums, and shifts that leave only the sign.
-    strassenc_requantise_check #(.LANES(3), .Y_BITS(8), .CONSTANT_BITS(6), .AMOUNT_BITS(5), .LEFT(0), .BASE(2),
+    strassenc_requantise_check #(.LANES(3), .Y_BITS(8), .CONSTANT_BITS(6), .AMOUNT_BITS(5),
+        .LEFT(0), .BASE(2),
         .SUM_BITS(9), .Z_BITS(12), .Z_SIGNED(1), .DEPTH(4), .SEED(8))
         check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_requantise_check #(.LANES(1), .Y_BITS(8), .CONSTANT_BITS(8), .AMOUNT_BITS(2), .LEFT(0), .BASE(9),
+    strassenc_requantise_check #(.LANES(1), .Y_BITS(8), .CONSTANT_BITS(8), .AMOUNT_BITS(2),
+        .LEFT(0), .BASE(9),
         .SUM_BITS(9), .Z_BITS(4), .Z_SIGNED(1), .DEPTH(4), .SEED(9))
         check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
-    strassenc_requantise_check #(.LANES(2), .Y_BITS(8), .CONSTANT_BITS(8), .AMOUNT_BITS(0), .LEFT(0), .BASE(12),
+    strassenc_requantise_check #(.LANES(2), .Y_BITS(8), .CONSTANT_BITS(8), .AMOUNT_BITS(0),
+        .LEFT(0), .BASE(12),
         .SUM_BITS(10), .Z_BITS(4), .Z_SIGNED(0), .DEPTH(4), .SEED(10))
         check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6] |
                     failures[7] | failures[8] | failures[9]) == 0)
                 $display("PASS strassenc_requantise");
             else begin

@@ -48,7 +48,9 @@ module strassenc_round_check #(
                 default: x = {$random(seed), $random(seed)};
             endcase
             exact = {{(128-X_BITS){x[X_BITS-1]}}, x};
-            if (SHIFT > 0) exact = (exact + (128'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> (SHIFT > 0 ? SHIFT : 0);
+            if (SHIFT > 0)
+                exact = (exact + (128'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> (SHIFT > 0
+                    ? SHIFT : 0);
             else           exact = exact <<< (SHIFT > 0 ? 0 : -SHIFT);
             if (exact < least || exact > greatest) cut = cut + 1;
             if (exact < least) exact = least;
@@ -64,7 +66,8 @@ module strassenc_round_check #(
             if (moved >= 2 && z !== second) begin
                 failures = failures + 1;
                 if (failures < 10)
-                    $display("X %0d SHIFT %0d Z %0d, clock %0d: %h instead of %h", X_BITS, SHIFT, Z_BITS, clocks, z, second);
+                    $display("X %0d SHIFT %0d Z %0d, clock %0d: %h instead of %h", X_BITS, SHIFT,
+                             Z_BITS, clocks, z, second);
             end
         end
         if (X_BITS - SHIFT > Z_BITS + 1 && cut == 0) begin
@@ -101,7 +104,8 @@ module strassenc_round_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6]
                     | failures[7]) == 0) $display("PASS strassenc_round");
             else begin
                 $display("FAIL strassenc_round");

@@ -103,8 +103,9 @@ module strassenc_rows_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("HEIGHT %0d WIDTH %0d K %0d STRIDE %0d PAD %0d, mode %0d, clock %0d: check %0d",
-                         HEIGHT, WIDTH, K, STRIDE, PAD, mode, clocks, what);
+                $display(
+                    "HEIGHT %0d WIDTH %0d K %0d STRIDE %0d PAD %0d, mode %0d, clock %0d: check %0d",
+                    HEIGHT, WIDTH, K, STRIDE, PAD, mode, clocks, what);
         end
     endtask
 

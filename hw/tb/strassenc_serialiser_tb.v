@@ -76,12 +76,13 @@ module strassenc_serialiser_check #(
                     if (m_data !== s_data[8*beat +: 8] || m_last !== (beat == BEATS - 1)
                             || m_user !== (s_user && beat == 0)) begin
                         failures = failures + 1;
-                        $display("BEATS %0d, frame %0d, beat %0d: %h, last %b, user %b", BEATS, frame, beat, m_data,
-                                 m_last, m_user);
+                        $display("BEATS %0d, frame %0d, beat %0d: %h, last %b, user %b", BEATS,
+                                 frame, beat, m_data, m_last, m_user);
                     end
                     if ((clken && s_valid && s_ready) !== (beat == BEATS - 1)) begin
                         failures = failures + 1;
-                        $display("BEATS %0d, frame %0d, beat %0d: ready %b", BEATS, frame, beat, s_ready);
+                        $display("BEATS %0d, frame %0d, beat %0d: ready %b", BEATS, frame, beat,
+                                 s_ready);
                     end
                     beat = beat + 1;
                 end
@@ -103,14 +104,19 @@ module strassenc_serialiser_tb;
 
     wire [3:0] done;
     wire [31:0] failures_1, failures_2, failures_3, failures_8;
-    strassenc_serialiser_check #(.BEATS(1)) check_1 (.clk(clk), .done(done[0]), .failures(failures_1));
-    strassenc_serialiser_check #(.BEATS(2)) check_2 (.clk(clk), .done(done[1]), .failures(failures_2));
-    strassenc_serialiser_check #(.BEATS(3)) check_3 (.clk(clk), .done(done[2]), .failures(failures_3));
-    strassenc_serialiser_check #(.BEATS(8)) check_8 (.clk(clk), .done(done[3]), .failures(failures_8));
+    strassenc_serialiser_check #(.BEATS(1)) check_1 (.clk(clk), .done(done[0]),
+        .failures(failures_1));
+    strassenc_serialiser_check #(.BEATS(2)) check_2 (.clk(clk), .done(done[1]),
+        .failures(failures_2));
+    strassenc_serialiser_check #(.BEATS(3)) check_3 (.clk(clk), .done(done[2]),
+        .failures(failures_3));
+    strassenc_serialiser_check #(.BEATS(8)) check_8 (.clk(clk), .done(done[3]),
+        .failures(failures_8));
 
     always @(negedge clk)
         if (&done) begin
-            if (failures_1 + failures_2 + failures_3 + failures_8 == 0) $display("PASS strassenc_serialiser");
+            if (failures_1 + failures_2 + failures_3 + failures_8 == 0)
+                $display("PASS strassenc_serialiser");
             else begin
                 $display("FAIL strassenc_serialiser");
                 $stop;

@@ -139,9 +139,10 @@ module strassenc_shift_add_bank_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b instead of valid %b, %h, user %b",
-                         SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
-                         stage_data[LATENCY-1], stage_user[LATENCY-1]);
+                $display(
+                    "set %0d, mode %0d, clock %0d: ready %b, valid %b, %h, user %b, not %b, %h, %b",
+                    SEED, mode, clocks, s_ready, m_valid, m_data, m_user, stage_valid[LATENCY-1],
+                    stage_data[LATENCY-1], stage_user[LATENCY-1]);
         end
     endtask
 
@@ -201,7 +202,8 @@ module strassenc_shift_add_bank_check #(
                 // Everything is as it should be in this clock, whether anything moves or not.
                 step = !stage_valid[LATENCY-1] || m_ready;
                 if (s_ready !== step || m_valid !== stage_valid[LATENCY-1]) fail;
-                else if (m_valid && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
+                else if (m_valid
+                    && (m_data !== stage_data[LATENCY-1] || m_user !== stage_user[LATENCY-1])) fail;
                 if (rom_enable !== (s_valid && step && clken)) fail;
                 if (rom_address !== address[ADDRESS_BITS-1:0]) fail;
                 if (m_valid && m_ready && clken) taken = taken + 1;
@@ -249,33 +251,54 @@ module strassenc_shift_add_bank_tb;
     wire [9:0] done;
     wire [31:0] failures [0:9];
 
-    strassenc_shift_add_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .TERMS(1), .AMOUNT_BITS(3), .SHIFT(0),
-        .M_BITS(16), .DEPTH(1), .SEED(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(8), .U_SIGNED(0), .TERMS(2), .AMOUNT_BITS(3), .SHIFT(1),
-        .M_BITS(16), .DEPTH(2), .SEED(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_shift_add_bank_check #(.LANES(3), .U_BITS(12), .U_SIGNED(1), .TERMS(2), .AMOUNT_BITS(3), .SHIFT(4),
-        .M_BITS(15), .DEPTH(3), .SEED(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_shift_add_bank_check #(.LANES(5), .U_BITS(18), .U_SIGNED(1), .TERMS(4), .AMOUNT_BITS(5), .SHIFT(20),
-        .M_BITS(24), .DEPTH(5), .SEED(4)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_shift_add_bank_check #(.LANES(8), .U_BITS(5), .U_SIGNED(0), .TERMS(3), .AMOUNT_BITS(2), .SHIFT(3),
-        .M_BITS(7), .DEPTH(9), .SEED(5)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
+    strassenc_shift_add_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .TERMS(1),
+        .AMOUNT_BITS(3), .SHIFT(0),
+        .M_BITS(16), .DEPTH(1), .SEED(1)) check_0 (.clk(clk), .done(done[0]),
+        .failures(failures[0]));
+    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(8), .U_SIGNED(0), .TERMS(2),
+        .AMOUNT_BITS(3), .SHIFT(1),
+        .M_BITS(16), .DEPTH(2), .SEED(2)) check_1 (.clk(clk), .done(done[1]),
+        .failures(failures[1]));
+    strassenc_shift_add_bank_check #(.LANES(3), .U_BITS(12), .U_SIGNED(1), .TERMS(2),
+        .AMOUNT_BITS(3), .SHIFT(4),
+        .M_BITS(15), .DEPTH(3), .SEED(3)) check_2 (.clk(clk), .done(done[2]),
+        .failures(failures[2]));
+    strassenc_shift_add_bank_check #(.LANES(5), .U_BITS(18), .U_SIGNED(1), .TERMS(4),
+        .AMOUNT_BITS(5), .SHIFT(20),
+        .M_BITS(24), .DEPTH(5), .SEED(4)) check_3 (.clk(clk), .done(done[3]),
+        .failures(failures[3]));
+    strassenc_shift_add_bank_check #(.LANES(8), .U_BITS(5), .U_SIGNED(0), .TERMS(3),
+        .AMOUNT_BITS(2), .SHIFT(3),
+        .M_BITS(7), .DEPTH(9), .SEED(5)) check_4 (.clk(clk), .done(done[4]),
+        .failures(failures[4]));
     // The least operands, coefficients of -1, 0 and 1, and results wider than the product.
-    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(1), .U_SIGNED(1), .TERMS(1), .AMOUNT_BITS(0), .SHIFT(0),
-        .M_BITS(2), .DEPTH(4), .SEED(6)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_shift_add_bank_check #(.LANES(3), .U_BITS(1), .U_SIGNED(0), .TERMS(2), .AMOUNT_BITS(1), .SHIFT(1),
-        .M_BITS(12), .DEPTH(4), .SEED(7)) check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
+    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(1), .U_SIGNED(1), .TERMS(1),
+        .AMOUNT_BITS(0), .SHIFT(0),
+        .M_BITS(2), .DEPTH(4), .SEED(6)) check_5 (.clk(clk), .done(done[5]),
+        .failures(failures[5]));
+    strassenc_shift_add_bank_check #(.LANES(3), .U_BITS(1), .U_SIGNED(0), .TERMS(2),
+        .AMOUNT_BITS(1), .SHIFT(1),
+        .M_BITS(12), .DEPTH(4), .SEED(7)) check_6 (.clk(clk), .done(done[6]),
+        .failures(failures[6]));
     // Shifts as wide as the product and wider: 0, 1 for the half itself, and 0 for -1/2 stay.
-    strassenc_shift_add_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .TERMS(2), .AMOUNT_BITS(3), .SHIFT(15),
-        .M_BITS(2), .DEPTH(4), .SEED(8)) check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(6), .U_SIGNED(1), .TERMS(1), .AMOUNT_BITS(2), .SHIFT(14),
-        .M_BITS(2), .DEPTH(4), .SEED(9)) check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
+    strassenc_shift_add_bank_check #(.LANES(1), .U_BITS(8), .U_SIGNED(1), .TERMS(2),
+        .AMOUNT_BITS(3), .SHIFT(15),
+        .M_BITS(2), .DEPTH(4), .SEED(8)) check_7 (.clk(clk), .done(done[7]),
+        .failures(failures[7]));
+    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(6), .U_SIGNED(1), .TERMS(1),
+        .AMOUNT_BITS(2), .SHIFT(14),
+        .M_BITS(2), .DEPTH(4), .SEED(9)) check_8 (.clk(clk), .done(done[8]),
+        .failures(failures[8]));
     // Copies that wrap, and shifts beyond the bits that are kept.
-    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(16), .U_SIGNED(1), .TERMS(3), .AMOUNT_BITS(4), .SHIFT(2),
-        .M_BITS(6), .DEPTH(6), .SEED(10)) check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
+    strassenc_shift_add_bank_check #(.LANES(2), .U_BITS(16), .U_SIGNED(1), .TERMS(3),
+        .AMOUNT_BITS(4), .SHIFT(2),
+        .M_BITS(6), .DEPTH(6), .SEED(10)) check_9 (.clk(clk), .done(done[9]),
+        .failures(failures[9]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6] |
                     failures[7] | failures[8] | failures[9]) == 0)
                 $display("PASS strassenc_shift_add_bank");
             else begin

@@ -80,7 +80,8 @@ module strassenc_stream_register_check #(
                     taken = taken + 1;
                     if (m_data !== expected) begin
                         failures = failures + 1;
-                        $display("mode %0d, clock %0d: %0d came out instead of %0d", mode, clocks, m_data, expected);
+                        $display("mode %0d, clock %0d: %0d came out instead of %0d", mode, clocks,
+                                 m_data, expected);
                     end
                     expected = expected + 16'd1;
                 end

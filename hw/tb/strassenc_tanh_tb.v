@@ -62,7 +62,8 @@ module strassenc_tanh_check #(
     initial begin
         done = 1'b0;
         failures = 0;
-        for (k = 0; k < DEPTH; k = k + 1) rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << FRAC) + 1);
+        for (k = 0; k < DEPTH; k = k + 1)
+            rom[k] = ($random(seed) & 32'h7fffffff) % ((1 << FRAC) + 1);
         rom[0] = 0;
         rom[DEPTH-1] = 1 << FRAC;
         for (mode = 0; mode < 4; mode = mode + 1) begin
@@ -93,12 +94,16 @@ module strassenc_tanh_check #(
                 rst = mode == 3 && ($random(seed) & 63) == 0;
                 advance = !stage_valid[STAGES-1] || m_ready;
                 #1;
-                if (s_ready !== advance || table_enable !== (advance && clken) || m_valid !== stage_valid[STAGES-1]
-                        || (m_valid && (m_data !== stage_data[STAGES-1] || m_user !== stage_user[STAGES-1]))) begin
+                if (s_ready !== advance || table_enable !== (advance && clken)
+                    || m_valid !== stage_valid[STAGES-1]
+                        || (m_valid
+                            && (m_data !== stage_data[STAGES-1]
+                            || m_user !== stage_user[STAGES-1]))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("V %0d FRAC %0d, mode %0d, clock %0d: ready %b, valid %b, %h %b instead of %h %b", V_BITS, FRAC,
-                                 mode, clocks, s_ready, m_valid, m_data, m_user, stage_data[STAGES-1], stage_user[STAGES-1]);
+                        $display("V %0d FRAC %0d, mode %0d, clock %0d: %b %b, %h %b, not %h %b",
+                                 V_BITS, FRAC, mode, clocks, s_ready, m_valid, m_data, m_user,
+                                 stage_data[STAGES-1], stage_user[STAGES-1]);
                 end
                 compute;
                 @(posedge clk);
@@ -149,7 +154,8 @@ module strassenc_tanh_tb;
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
+                | failures[5]) == 0)
                 $display("PASS strassenc_tanh");
             else begin
                 $display("FAIL strassenc_tanh");

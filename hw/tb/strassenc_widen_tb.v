@@ -81,8 +81,10 @@ module strassenc_widen_check #(
                         || (s_valid && last && (m_data !== expected || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("WORDS %0d, mode %0d, clock %0d, word %0d: %b %b, %h %b instead of %h %b", WORDS, mode, clocks,
-                                 word, m_valid, s_ready, m_data, m_user, expected, user);
+                        $display(
+                            "WORDS %0d, mode %0d, clock %0d, word %0d: %b %b, %h %b, not %h %b",
+                            WORDS, mode, clocks, word, m_valid, s_ready, m_data, m_user, expected,
+                            user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && s_ready) && !rst;
@@ -108,14 +110,19 @@ module strassenc_widen_tb;
 
     wire [3:0] done;
     wire [31:0] failures [0:3];
-    strassenc_widen_check #(.BITS(8), .WORDS(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_widen_check #(.BITS(8), .WORDS(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_widen_check #(.BITS(5), .WORDS(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_widen_check #(.BITS(8), .WORDS(8)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
+    strassenc_widen_check #(.BITS(8), .WORDS(1)) check_0 (.clk(clk), .done(done[0]),
+        .failures(failures[0]));
+    strassenc_widen_check #(.BITS(8), .WORDS(2)) check_1 (.clk(clk), .done(done[1]),
+        .failures(failures[1]));
+    strassenc_widen_check #(.BITS(5), .WORDS(3)) check_2 (.clk(clk), .done(done[2]),
+        .failures(failures[2]));
+    strassenc_widen_check #(.BITS(8), .WORDS(8)) check_3 (.clk(clk), .done(done[3]),
+        .failures(failures[3]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0) $display("PASS strassenc_widen");
+            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0)
+                $display("PASS strassenc_widen");
             else begin
                 $display("FAIL strassenc_widen");
                 $stop;

@@ -1,13 +1,14 @@
 """{{ header }}
 
-Drives the core on a PYNQ board, behind an AXI DMA in simple mode with {{ d.length_bits }} bits or more
-of length (PG021; Vivado's default is 14). Copy this file beside the overlay:
+Drives the core on a PYNQ board, behind an AXI DMA in simple mode with {{ d.length_bits }} bits
+or more of length (PG021; Vivado's default is 14). Copy this file beside the overlay:
 
     from pynq import Overlay
     from {{ module }} import Core
 
     core = Core(Overlay("{{ d.name }}.bit").axi_dma_0)
-    y = core(x)           # real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once
+    # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
+    y = core(x)
     y = core.infer(x)     # integers, as the core has them
 {%- if d.recurrent %}
 

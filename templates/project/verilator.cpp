@@ -25,7 +25,8 @@ constexpr size_t OUT_DIGITS = {{ 2 * s.output.beat_bytes() }};
 // Of how many vectors one starts a sequence.
 constexpr size_t EVERY = {{ every }};
 // Clocks without a beat after which the core is stuck.
-constexpr int PATIENCE = 1000 + {{ s.loading() }} + 10 * ({% if s.latency > 0 %}{{ s.latency }} + {% endif %}{{ s.ii }});
+constexpr int PATIENCE =
+    1000 + {{ s.loading() }} + 10 * ({% if s.latency > 0 %}{{ s.latency }} + {% endif %}{{ s.ii }});
 
 // A port is as many 32-bit words as it needs, the lowest first: one integer up to 64 bits, an array
 // beyond. Here it is a line of hexadecimal digits, as in the files of vectors.

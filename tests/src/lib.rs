@@ -102,12 +102,15 @@ pub fn simulate_testbench(
     compile.args(["--top-module", top, "-Mdir"]).arg(&objects).args(files);
     let runtime = folder.join("runtime");
     let copy = |from: &Path, to: &Path| {
-        let own = ["verilated.o", "verilated_timing.o", "verilated_threads.o"];
-        let own = own.into_iter().filter(|name| from.join(name).is_file());
-        own.inspect(|name| assert!(std::fs::copy(from.join(name), to.join(name)).is_ok())).collect()
+        let mut own = vec!["verilated.o", "verilated_timing.o", "verilated_threads.o"];
+        own.retain(|name| from.join(name).is_file());
+        for name in &own {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+        own
     };
     std::fs::create_dir_all(&objects).unwrap();
-    let own: Vec<&str> = copy(&runtime, &objects);
+    let own = copy(&runtime, &objects);
     compile.args(own.iter().flat_map(|name| ["-MAKEFLAGS".into(), format!("--old-file={name}")]));
     tools.run_ok(&mut compile).unwrap();
     if own.is_empty() {

@@ -323,18 +323,24 @@ fn damaged(
     node: &str,
     change: impl Fn(&str) -> String,
 ) -> Sources {
-    let mut sources = Sources::from(emitted);
-    let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
-    let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
-    let old = String::from_utf8(text.clone()).unwrap();
     let computes = |line: &&str| {
         line.contains(&format!("_{node} <= ")) || line.contains(&format!(" {node} = "))
     };
-    let line =
-        old.lines().find(computes).unwrap_or_else(|| panic!("no line computes {node}:\n{old}"));
-    let changed = change(line);
-    assert_ne!(line, changed);
-    *text = old.replacen(line, &changed, 1).into_bytes();
+    edited(emitted, layer, |old| {
+        let line = old.lines().find(computes);
+        let line = line.unwrap_or_else(|| panic!("no line computes {node}:\n{old}"));
+        let changed = change(line);
+        assert_ne!(line, changed);
+        old.replacen(line, &changed, 1)
+    })
+}
+
+/// The core with another text of the module of a layer.
+fn edited(emitted: &Emitted, layer: usize, edit: impl FnOnce(&str) -> String) -> Sources {
+    let mut sources = Sources::from(emitted);
+    let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
+    let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
+    *text = edit(std::str::from_utf8(text).unwrap()).into_bytes();
     sources
 }
 
@@ -397,13 +403,13 @@ fn a_damaged_sign_of_digits_is_found_by_name() {
     let vectors = inputs(&model, 40, 5);
     let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
     for layer in [0, 1] {
-        let mut sources = Sources::from(&emitted);
-        let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
-        let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
-        let old = String::from_utf8(text.clone()).unwrap();
-        let adder = old.split_once("NEGATE(1)").expect("it subtracts").1;
-        let adder = adder.split_once("sum_").unwrap().1.split_once(" (").unwrap().0.to_string();
-        *text = old.replacen("NEGATE(1)", "NEGATE(0)", 1).into_bytes();
+        let mut adder = String::new();
+        let sources = edited(&emitted, layer, |old| {
+            let (_, rest) = old.split_once("NEGATE(1)").expect("it subtracts");
+            let (_, rest) = rest.split_once("sum_").unwrap();
+            adder = rest.split_once(" (").unwrap().0.to_string();
+            old.replacen("NEGATE(1)", "NEGATE(0)", 1)
+        });
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let run = simulator.run(&vectors, &Options::default()).unwrap();
         let sample = run.mismatch(&golden).expect("the sign matters").sample;

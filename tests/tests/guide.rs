@@ -268,6 +268,14 @@ fn lines_are_narrow() {
             wide.filter(|(_, l)| l.chars().count() > 100).map(|(i, _)| i + 1).collect();
         assert!(wide.is_empty(), "{}: {wide:?}", name(&page));
     }
+    for folder in ["hw", "hw/tb", "hw/formal"] {
+        for file in fs::read_dir(root().join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let wide = text.lines().position(|line| line.chars().count() > 100);
+            assert!(wide.is_none(), "{}: line {wide:?} from 0", path.display());
+        }
+    }
 }
 
 #[test]

@@ -734,10 +734,11 @@ impl<'a> Core<'a> {
                 let to = port.map_or_else(|| format!("{name}_"), |(_, port)| port.to_string());
                 let beside: String =
                     carried.iter().map(|signal| format!("{to}{signal}, ")).collect();
-                ports.push(format!(
-                    ".{side}_valid({to}valid), .{side}_ready({to}ready), \
-                     .{side}_data({{{beside}{name}_data}})"
-                ));
+                ports.push(in_pairs(&[
+                    format!(".{side}_valid({to}valid)"),
+                    format!(".{side}_ready({to}ready)"),
+                    format!(".{side}_data({{{beside}{name}_data}})"),
+                ]));
             }
         }
         let m = &names[&node.outputs[0]];
@@ -1142,10 +1143,19 @@ fn ends_of<'a>(nodes: impl Iterator<Item = &'a Node>) -> (Vec<StreamId>, Option<
     (enters, made.into_iter().find(|id| !read.contains(id)))
 }
 
+/// Ports on one line, or two on each.
+fn in_pairs(ports: &[String]) -> String {
+    let line = ports.join(", ");
+    if line.len() <= 90 {
+        return line;
+    }
+    ports.chunks(2).map(|pair| pair.join(", ")).collect::<Vec<_>>().join(",\n        ")
+}
+
 fn connection(side: &str, stream: &str) -> String {
-    ["valid", "ready", "data", "user"]
-        .map(|signal| format!(".{side}_{signal}({stream}_{signal})"))
-        .join(", ")
+    let ports =
+        ["valid", "ready", "data", "user"].map(|port| format!(".{side}_{port}({stream}_{port})"));
+    in_pairs(&ports)
 }
 
 fn told(folded: &Folded) -> String {

@@ -651,14 +651,14 @@ pub(super) fn signed(value: i64, bits: u32) -> String {
     }
 }
 
-/// A list with commas, in lines of at most some 110 characters.
+/// A list with commas, in lines that end at 100 characters, behind a short beginning of the first.
 pub(super) fn wrapped(items: &[String], indent: &str) -> String {
     let mut text = String::new();
     let mut column = indent.len();
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             text.push(',');
-            if column + item.len() + 2 > 110 {
+            if column + item.len() + 2 > 88 {
                 text.push('\n');
                 text.push_str(indent);
                 column = indent.len();

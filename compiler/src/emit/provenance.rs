@@ -1,6 +1,7 @@
 //! What generated text says about where it comes from.
 
 use std::borrow::Cow;
+use textwrap::{WordSeparator, WordSplitter};
 
 /// The first lines of generated text, which say where it comes from.
 #[derive(Clone, Debug)]
@@ -23,10 +24,17 @@ impl Provenance {
         let Provenance { tool, of: [of, read], model, model_sha256, options } = self;
         // A comment that begins with Verilator's name is an order to it.
         let lead = if module.starts_with("verilator") { "Module " } else { "" };
+        // No word is broken, so that a command can be copied from it.
+        let lines = textwrap::Options::new(100)
+            .subsequent_indent("// ")
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        let filled = |text: String| textwrap::fill(&text, &lines);
         format!(
-            "// {lead}{module}: {what} of the {of} {model}.\n\
-             // Written by {tool} from the {read} with SHA-256 {model_sha256}\n\
-             // with {options}"
+            "{}\n// Written by {tool} from the {read} with SHA-256\n// {model_sha256}\n{}",
+            filled(format!("// {lead}{module}: {what} of the {of} {model}.")),
+            filled(format!("// with {options}"))
         )
     }
 }

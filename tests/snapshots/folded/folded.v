@@ -1,6 +1,8 @@
 // folded: the AXI4-Stream core of the network folded.
-// Written by strassenc 0.1.0 from the model with SHA-256 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --engine folded
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --engine folded
 //
 // A frame every 1 clock; the first beat of a result 19 clocks after the last beat of its frame.
 `default_nettype none
@@ -43,8 +45,10 @@ module folded (
         .BITS(10)
     ) u_s_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
-        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),
+        .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready),
+        .m_data({s_register_user, s_register_last, s_register_data})
     );
 
     // ==== Input: every frame made whole
@@ -56,7 +60,8 @@ module folded (
         .BITS(8), .BEATS(1)
     ) u_framer (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
+        .s_valid(s_register_valid), .s_ready(s_register_ready),
+        .s_data(s_register_data), .s_user(s_register_user),
         .m_valid(framer_valid), .m_ready(framer_ready), .m_data(framer_data), .m_user(framer_user),
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
@@ -69,7 +74,8 @@ module folded (
     folded_scores u_layer_scores (
         .clk(aclk), .rst(rst),
         .s_valid(framer_valid), .s_ready(framer_ready), .s_data(framer_data), .s_user(framer_user),
-        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
+        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready),
+        .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 
     // ==== Output: the last word of each frame marked
@@ -82,8 +88,10 @@ module folded (
         .BITS(12), .BEATS(1)
     ) u_frame_end (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready), .s_data(layer_scores_data), .s_user(layer_scores_user),
-        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready),
+        .s_data(layer_scores_data), .s_user(layer_scores_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready),
+        .m_data(frame_end_data), .m_user(frame_end_user),
         .m_last(frame_end_last)
     );
 
@@ -93,8 +101,10 @@ module folded (
         .BITS(14)
     ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
-        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready),
+        .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready),
+        .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
     );
 
     // ==== Output: each element extended to whole bytes

@@ -1,6 +1,8 @@
 // folded_scores: layer `scores` of the network folded.
-// Written by strassenc 0.1.0 from the model with SHA-256 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --engine folded
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --engine folded
 //
 // Folded: 2 rows of W_b by 2 elements, 2 multipliers, 2 rows of W_c by 2 products; a window every 1 clock.
 `default_nettype none
@@ -48,7 +50,8 @@ module folded_scores (
     ) u_wb_array (
         .clk(clk), .clken(1'b1), .rst(rst),
         .s_valid(reader_valid), .s_ready(reader_ready), .s_data(reader_data), .s_user(reader_user),
-        .m_valid(wb_array_valid), .m_ready(wb_array_ready), .m_data(wb_array_data), .m_user(wb_array_user),
+        .m_valid(wb_array_valid), .m_ready(wb_array_ready),
+        .m_data(wb_array_data), .m_user(wb_array_user),
         .rom_enable(wb_rom_enable), .rom_address(wb_rom_address), .rom_data(wb_rom_data)
     );
 
@@ -67,7 +70,8 @@ module folded_scores (
         .LANES(2), .U_BITS(5), .COEFFICIENT_BITS(3), .SHIFT(1), .M_BITS(6), .DEPTH(1)
     ) u_bank (
         .clk(clk), .clken(1'b1), .rst(rst),
-        .s_valid(wb_array_valid), .s_ready(wb_array_ready), .s_data(wb_array_data), .s_user(wb_array_user),
+        .s_valid(wb_array_valid), .s_ready(wb_array_ready),
+        .s_data(wb_array_data), .s_user(wb_array_user),
         .m_valid(bank_valid), .m_ready(bank_ready), .m_data(bank_data), .m_user(bank_user),
         .rom_enable(coefficient_rom_enable), .rom_address(coefficient_rom_address), .rom_data(coefficient_rom_data)
     );
@@ -83,7 +87,8 @@ module folded_scores (
     ) u_m_reader (
         .clk(clk), .clken(1'b1), .rst(rst),
         .s_valid(bank_valid), .s_ready(bank_ready), .s_data(bank_data), .s_user(bank_user),
-        .m_valid(m_reader_valid), .m_ready(m_reader_ready), .m_data(m_reader_data), .m_user(m_reader_user)
+        .m_valid(m_reader_valid), .m_ready(m_reader_ready),
+        .m_data(m_reader_data), .m_user(m_reader_user)
     );
 
     // ==== W_c: 1 word to a sum
@@ -101,8 +106,10 @@ module folded_scores (
         .LANES(2), .X_BITS(6), .X_SIGNED(1), .ROWS(2), .SUMS(1), .DEPTH(1), .U_BITS(6)
     ) u_wc_array (
         .clk(clk), .clken(1'b1), .rst(rst),
-        .s_valid(m_reader_valid), .s_ready(m_reader_ready), .s_data(m_reader_data), .s_user(m_reader_user),
-        .m_valid(wc_array_valid), .m_ready(wc_array_ready), .m_data(wc_array_data), .m_user(wc_array_user),
+        .s_valid(m_reader_valid), .s_ready(m_reader_ready),
+        .s_data(m_reader_data), .s_user(m_reader_user),
+        .m_valid(wc_array_valid), .m_ready(wc_array_ready),
+        .m_data(wc_array_data), .m_user(wc_array_user),
         .rom_enable(wc_rom_enable), .rom_address(wc_rom_address), .rom_data(wc_rom_data)
     );
 
@@ -118,7 +125,8 @@ module folded_scores (
         .Z_BITS(6), .Z_SIGNED(1), .DEPTH(1)
     ) u_requantise (
         .clk(clk), .clken(1'b1), .rst(rst),
-        .s_valid(wc_array_valid), .s_ready(wc_array_ready), .s_data(wc_array_data), .s_user(wc_array_user),
+        .s_valid(wc_array_valid), .s_ready(wc_array_ready),
+        .s_data(wc_array_data), .s_user(wc_array_user),
         .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user),
         .rom_enable(output_rom_enable), .rom_address(output_rom_address), .rom_data(output_rom_data)
     );

@@ -1,6 +1,8 @@
 // image: the AXI4-Stream core of the network image.
-// Written by strassenc 0.1.0 from the model with SHA-256 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // A frame every 9 clocks; the first beat of a result 7 clocks after the last beat of its frame.
 `default_nettype none
@@ -43,8 +45,10 @@ module image (
         .BITS(6)
     ) u_s_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
-        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),
+        .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready),
+        .m_data({s_register_user, s_register_last, s_register_data})
     );
 
     // ==== Input: every frame made whole
@@ -56,7 +60,8 @@ module image (
         .BITS(4), .BEATS(4)
     ) u_framer (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
+        .s_valid(s_register_valid), .s_ready(s_register_ready),
+        .s_data(s_register_data), .s_user(s_register_user),
         .m_valid(framer_valid), .m_ready(framer_ready), .m_data(framer_data), .m_user(framer_user),
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
@@ -69,7 +74,8 @@ module image (
     image_conv u_layer_conv (
         .clk(aclk), .rst(rst),
         .s_valid(framer_valid), .s_ready(framer_ready), .s_data(framer_data), .s_user(framer_user),
-        .m_valid(layer_conv_valid), .m_ready(layer_conv_ready), .m_data(layer_conv_data), .m_user(layer_conv_user)
+        .m_valid(layer_conv_valid), .m_ready(layer_conv_ready),
+        .m_data(layer_conv_data), .m_user(layer_conv_user)
     );
 
     // ==== Output: the last word of each frame marked
@@ -82,8 +88,10 @@ module image (
         .BITS(7), .BEATS(9)
     ) u_frame_end (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_conv_valid), .s_ready(layer_conv_ready), .s_data(layer_conv_data), .s_user(layer_conv_user),
-        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .s_valid(layer_conv_valid), .s_ready(layer_conv_ready),
+        .s_data(layer_conv_data), .s_user(layer_conv_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready),
+        .m_data(frame_end_data), .m_user(frame_end_user),
         .m_last(frame_end_last)
     );
 
@@ -93,8 +101,10 @@ module image (
         .BITS(9), .ENTRIES(1)
     ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
-        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready),
+        .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready),
+        .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
     );
 
     // ==== Output: each element extended to whole bytes

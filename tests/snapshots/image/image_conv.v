@@ -1,6 +1,8 @@
 // image_conv: layer `conv` of the network image.
-// Written by strassenc 0.1.0 from the model with SHA-256 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // Unrolled: a pipeline of 5 stages.
 `default_nettype none

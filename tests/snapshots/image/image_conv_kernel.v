@@ -1,6 +1,8 @@
 // image_conv_kernel: layer `conv` of the network image.
-// Written by strassenc 0.1.0 from the model with SHA-256 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // 1 multiplier, 2 additions, 5 stages, 13 register bits
 `default_nettype none
@@ -35,9 +37,11 @@ module image_conv_kernel (
     ) sum_wb_add_1 (
         .a(p1_x_3), .b(p1_wb_add_0), .c(p1_x_2), .y(wb_add_1)
     );
-    wire [6:0] p4_m_0;  // product of row 0: round(5 * wb_add_1 * 2^-2)
+    // product of row 0: round(5 * wb_add_1 * 2^-2)
+    wire [6:0] p4_m_0;
     strassenc_multiplier #(
-        .OPERAND_BITS(6), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd5),
+        .OPERAND_BITS(6), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd5),
         .SHIFT(2), .PRODUCT_BITS(7), .LATENCY(3)
     ) multiplier_0 (
         .clk(clk), .clken(1'b1), .x(wb_add_1), .product(p4_m_0)

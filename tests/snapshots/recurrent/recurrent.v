@@ -1,6 +1,8 @@
 // recurrent: the AXI4-Stream core of the network recurrent.
-// Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // A frame every 20 clocks; the first beat of a result 27 clocks after the last beat of its frame.
 `default_nettype none
@@ -43,8 +45,10 @@ module recurrent (
         .BITS(6)
     ) u_s_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
-        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),
+        .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready),
+        .m_data({s_register_user, s_register_last, s_register_data})
     );
 
     // ==== Input: every frame made whole
@@ -56,7 +60,8 @@ module recurrent (
         .BITS(4), .BEATS(1)
     ) u_framer (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
+        .s_valid(s_register_valid), .s_ready(s_register_ready),
+        .s_data(s_register_data), .s_user(s_register_user),
         .m_valid(framer_valid), .m_ready(framer_ready), .m_data(framer_data), .m_user(framer_user),
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
@@ -69,7 +74,8 @@ module recurrent (
     recurrent_lstm u_layer_lstm (
         .clk(aclk), .rst(rst),
         .s_valid(framer_valid), .s_ready(framer_ready), .s_data(framer_data), .s_user(framer_user),
-        .m_valid(layer_lstm_valid), .m_ready(layer_lstm_ready), .m_data(layer_lstm_data), .m_user(layer_lstm_user)
+        .m_valid(layer_lstm_valid), .m_ready(layer_lstm_ready),
+        .m_data(layer_lstm_data), .m_user(layer_lstm_user)
     );
 
     // ==== Register register_lstm: breaks every combinational path
@@ -81,8 +87,10 @@ module recurrent (
         .BITS(5)
     ) u_register_lstm (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_lstm_valid), .s_ready(layer_lstm_ready), .s_data({layer_lstm_user, layer_lstm_data}),
-        .m_valid(register_lstm_valid), .m_ready(register_lstm_ready), .m_data({register_lstm_user, register_lstm_data})
+        .s_valid(layer_lstm_valid), .s_ready(layer_lstm_ready),
+        .s_data({layer_lstm_user, layer_lstm_data}),
+        .m_valid(register_lstm_valid), .m_ready(register_lstm_ready),
+        .m_data({register_lstm_user, register_lstm_data})
     );
 
     // ==== The SPN of a window: a free-running pipeline of 4 stages, 1 word at most
@@ -100,7 +108,8 @@ module recurrent (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(register_lstm_valid), .s_ready(register_lstm_ready), .s_user(register_lstm_user),
         .result(layer_scores_result),
-        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
+        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready),
+        .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 
     // ==== Output: the last word of each frame marked
@@ -113,8 +122,10 @@ module recurrent (
         .BITS(5), .BEATS(1)
     ) u_frame_end (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready), .s_data(layer_scores_data), .s_user(layer_scores_user),
-        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready),
+        .s_data(layer_scores_data), .s_user(layer_scores_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready),
+        .m_data(frame_end_data), .m_user(frame_end_user),
         .m_last(frame_end_last)
     );
 
@@ -124,8 +135,10 @@ module recurrent (
         .BITS(7), .ENTRIES(1)
     ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
-        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready),
+        .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready),
+        .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
     );
 
     // ==== Output: each element extended to whole bytes

@@ -1,6 +1,8 @@
 // recurrent_lstm: layer `lstm` of the network recurrent.
-// Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // Unrolled: a pipeline of 5 stages.
 `default_nettype none
@@ -60,7 +62,8 @@ module recurrent_lstm (
     ) u_x_widen (
         .clk(clk), .clken(1'b1), .rst(rst),
         .s_valid(recall_valid), .s_ready(recall_ready), .s_data(recall_data), .s_user(recall_user),
-        .m_valid(x_widen_valid), .m_ready(x_widen_ready), .m_data(x_widen_data), .m_user(x_widen_user)
+        .m_valid(x_widen_valid), .m_ready(x_widen_ready),
+        .m_data(x_widen_data), .m_user(x_widen_user)
     );
 
     // ==== The SPN of a window: a free-running pipeline of 5 stages, 1 word at most

@@ -1,8 +1,11 @@
 // recurrent_lstm_sigmoid_rom: a table of layer `lstm` of the network recurrent.
-// Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
-// 4 words of 4 bits, read with one clock of latency: the logistic function of 0 and up, in units of 2^-3
+// 4 words of 4 bits, read with one clock of latency:
+// the logistic function of 0 and up, in units of 2^-3
 `default_nettype none
 
 module recurrent_lstm_sigmoid_rom (

@@ -1,6 +1,8 @@
 // recurrent_scores: layer `scores` of the network recurrent.
-// Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0
 //
 // 1 multiplier, 0 additions, 4 stages, 0 register bits
 `default_nettype none
@@ -14,9 +16,11 @@ module recurrent_scores (
     wire [3:0] x_0 = s_data[3:0];
 
     // ==== Stage 0: 1 multiplier
-    wire [4:0] p3_m_0;  // product of row 0: round(3 * x_0 * 2^-1)
+    // product of row 0: round(3 * x_0 * 2^-1)
+    wire [4:0] p3_m_0;
     strassenc_multiplier #(
-        .OPERAND_BITS(4), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd3),
+        .OPERAND_BITS(4), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd3),
         .SHIFT(1), .PRODUCT_BITS(5), .LATENCY(3)
     ) multiplier_0 (
         .clk(clk), .clken(1'b1), .x(x_0), .product(p3_m_0)

@@ -1,6 +1,8 @@
 // tiny: the AXI4-Stream core of the network tiny.
-// Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --beat-elements 2
 //
 // A frame every 2 clocks; the first beat of a result 12 clocks after the last beat of its frame.
 `default_nettype none
@@ -46,8 +48,10 @@ module tiny (
         .BITS(10)
     ) u_s_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
-        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready),
+        .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready),
+        .m_data({s_register_user, s_register_last, s_register_data})
     );
 
     // ==== Input: 2 beats of a frame to one word
@@ -59,8 +63,10 @@ module tiny (
         .BEAT_BITS(8), .BEATS(2), .BITS(12)
     ) u_collector (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
-        .m_valid(collector_valid), .m_ready(collector_ready), .m_data(collector_data), .m_user(collector_user),
+        .s_valid(s_register_valid), .s_ready(s_register_ready),
+        .s_data(s_register_data), .s_user(s_register_user),
+        .m_valid(collector_valid), .m_ready(collector_ready),
+        .m_data(collector_data), .m_user(collector_user),
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
 
@@ -83,7 +89,8 @@ module tiny (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(collector_valid), .s_ready(collector_ready), .s_user(collector_user),
         .result(layer_scores_result),
-        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
+        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready),
+        .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 
     // ==== One word to 2
@@ -96,8 +103,10 @@ module tiny (
         .BEAT_BITS(18), .BEATS(2), .BITS(27)
     ) u_m_narrow (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready), .s_data(layer_scores_data), .s_user(layer_scores_user),
-        .m_valid(m_narrow_valid), .m_ready(m_narrow_ready), .m_data(m_narrow_data), .m_user(m_narrow_user),
+        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready),
+        .s_data(layer_scores_data), .s_user(layer_scores_user),
+        .m_valid(m_narrow_valid), .m_ready(m_narrow_ready),
+        .m_data(m_narrow_data), .m_user(m_narrow_user),
         .m_last(m_narrow_last_unused)
     );
 
@@ -111,8 +120,10 @@ module tiny (
         .BITS(18), .BEATS(2)
     ) u_frame_end (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(m_narrow_valid), .s_ready(m_narrow_ready), .s_data(m_narrow_data), .s_user(m_narrow_user),
-        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .s_valid(m_narrow_valid), .s_ready(m_narrow_ready),
+        .s_data(m_narrow_data), .s_user(m_narrow_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready),
+        .m_data(frame_end_data), .m_user(frame_end_user),
         .m_last(frame_end_last)
     );
 
@@ -122,8 +133,10 @@ module tiny (
         .BITS(20)
     ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
-        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready),
+        .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready),
+        .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
     );
 
     // ==== Output: each element extended to whole bytes

@@ -1,6 +1,8 @@
 // tiny_hidden: layer `hidden` of the network tiny.
-// Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --beat-elements 2
 //
 // 3 multipliers, 6 additions, 6 stages, 35 register bits
 `default_nettype none
@@ -27,23 +29,29 @@ module tiny_hidden (
     // ==== Stage 1: 2 additions, 3 multipliers
     wire [4:0] wb_add_1 = {p1_x_0[3], p1_x_0} + {p1_x_1[3], p1_x_1};  // W_b row 0
     wire [5:0] wb_add_2 = {{2{p1_x_0[3]}}, p1_x_0} - {p1_wb_add_0[4], p1_wb_add_0};  // W_b row 1
-    wire [6:0] p4_m_0;  // product of row 0: round(5 * wb_add_1 * 2^-1)
+    // product of row 0: round(5 * wb_add_1 * 2^-1)
+    wire [6:0] p4_m_0;
     strassenc_multiplier #(
-        .OPERAND_BITS(5), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd5),
+        .OPERAND_BITS(5), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd5),
         .SHIFT(1), .PRODUCT_BITS(7), .LATENCY(3)
     ) multiplier_0 (
         .clk(clk), .clken(1'b1), .x(wb_add_1), .product(p4_m_0)
     );
-    wire [7:0] p4_m_1;  // product of row 1: round(-4 * wb_add_2)
+    // product of row 1: round(-4 * wb_add_2)
+    wire [7:0] p4_m_1;
     strassenc_multiplier #(
-        .OPERAND_BITS(6), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(4), .COEFFICIENT(-4'sd4),
+        .OPERAND_BITS(6), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(4), .COEFFICIENT(-4'sd4),
         .SHIFT(0), .PRODUCT_BITS(8), .LATENCY(3)
     ) multiplier_1 (
         .clk(clk), .clken(1'b1), .x(wb_add_2), .product(p4_m_1)
     );
-    wire [5:0] p4_m_2;  // product of row 2: round(7 * p1_wb_add_0 * 2^-2)
+    // product of row 2: round(7 * p1_wb_add_0 * 2^-2)
+    wire [5:0] p4_m_2;
     strassenc_multiplier #(
-        .OPERAND_BITS(5), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd7),
+        .OPERAND_BITS(5), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(4), .COEFFICIENT(4'sd7),
         .SHIFT(2), .PRODUCT_BITS(6), .LATENCY(3)
     ) multiplier_2 (
         .clk(clk), .clken(1'b1), .x(p1_wb_add_0), .product(p4_m_2)

@@ -2,14 +2,15 @@
 Written by strassenc 0.1.0 from the model with SHA-256
 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc.
 
-Drives the core on a PYNQ board, behind an AXI DMA in simple mode with 8 bits or more
-of length (PG021; Vivado's default is 14). Copy this file beside the overlay:
+Drives the core on a PYNQ board, behind an AXI DMA in simple mode with 8 bits
+or more of length (PG021; Vivado's default is 14). Copy this file beside the overlay:
 
     from pynq import Overlay
     from tiny_pynq import Core
 
     core = Core(Overlay("tiny.bit").axi_dma_0)
-    y = core(x)           # real numbers: [3] to [3], or many vectors at once
+    # Real numbers: [3] to [3], or many vectors at once.
+    y = core(x)
     y = core.infer(x)     # integers, as the core has them
 
 Tried with the core in a simulator, and a stand-in for pynq 3.1; no board was at hand.

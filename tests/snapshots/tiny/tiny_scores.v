@@ -1,6 +1,8 @@
 // tiny_scores: layer `scores` of the network tiny.
-// Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --beat-elements 2
 //
 // 2 multipliers, 4 additions, 5 stages, 12 register bits
 `default_nettype none
@@ -26,16 +28,20 @@ module tiny_scores (
     // ==== Stage 6: 2 additions, 2 multipliers
     wire [4:0] wb_add_0 = {1'd0, p6_x_0} - {1'd0, p6_x_2};  // W_b row 0
     wire [4:0] wb_add_1 = {1'd0, p6_x_0} + {1'd0, p6_x_1};  // W_b row 1
-    wire [6:0] p9_m_0;  // product of row 0: round(3 * wb_add_0)
+    // product of row 0: round(3 * wb_add_0)
+    wire [6:0] p9_m_0;
     strassenc_multiplier #(
-        .OPERAND_BITS(5), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd3),
+        .OPERAND_BITS(5), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd3),
         .SHIFT(0), .PRODUCT_BITS(7), .LATENCY(3)
     ) multiplier_0 (
         .clk(clk), .clken(1'b1), .x(wb_add_0), .product(p9_m_0)
     );
-    wire [6:0] p9_m_1;  // product of row 1: round(2 * wb_add_1 * 2^1)
+    // product of row 1: round(2 * wb_add_1 * 2^1)
+    wire [6:0] p9_m_1;
     strassenc_multiplier #(
-        .OPERAND_BITS(5), .OPERAND_SIGNED(0), .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd2),
+        .OPERAND_BITS(5), .OPERAND_SIGNED(0),
+        .COEFFICIENT_BITS(3), .COEFFICIENT(3'sd2),
         .SHIFT(-1), .PRODUCT_BITS(7), .LATENCY(3)
     ) multiplier_1 (
         .clk(clk), .clken(1'b1), .x(wb_add_1), .product(p9_m_1)

@@ -1,6 +1,8 @@
 # tiny_tb: compiles and runs the testbench of the network tiny.
-# Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-# with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
+# Written by strassenc 0.1.0 from the model with SHA-256
+# 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+# with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+# --seed 0 --beat-elements 2
 #
 # Compiles and runs the testbench, from any folder; status 0 where it passes. Nothing is left
 # behind, unless OBJECTS names a folder that keeps what is compiled for the next time.

@@ -1,6 +1,8 @@
 // tiny_tb: a self-checking testbench of the network tiny.
-// Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
+// Written by strassenc 0.1.0 from the model with SHA-256
+// 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
+// --seed 0 --beat-elements 2
 //
 // 34 vectors with golden's answers, first at full rate, where latency and initiation
 // interval are checked, then with random pauses on both sides, wrong frames and a reset in
@@ -11,7 +13,8 @@
 // +data=FOLDER where tiny_tb_input.mem and tiny_tb_output.mem are; else the macro STRASSENC_FOLDER
 //              says it when this is compiled, else they are in the folder of the simulation
 //
-// `sh tiny_tb.sh icarus` and `sh tiny_tb.sh verilator` compile and run it, from any folder.
+// `sh tiny_tb.sh icarus` and `sh tiny_tb.sh verilator` compile and run it,
+// from any folder.
 `default_nettype none
 
 module tiny_tb;
@@ -166,8 +169,8 @@ module tiny_tb;
             idle = passed == seen ? idle + 1 : 0;
             seen = passed;
             if (idle > PATIENCE) begin
-                $display("vector %0d, beat %0d: stuck, %0d clocks without a beat", received / OUT_BEATS,
-                         received % OUT_BEATS, idle);
+                $display("vector %0d, beat %0d: stuck, %0d clocks without a beat",
+                         received / OUT_BEATS, received % OUT_BEATS, idle);
                 stop;
             end
         end
@@ -182,17 +185,20 @@ module tiny_tb;
             if (aresetn && aclken) begin
                 // Unknown values exist in simulators of four states alone.
                 if (^{s_axis_tready, m_axis_tvalid} === 1'bx) begin
-                    $display("vector %0d, beat %0d: s_axis_tready %b, m_axis_tvalid %b", received / OUT_BEATS,
-                             received % OUT_BEATS, s_axis_tready, m_axis_tvalid);
+                    $display("vector %0d, beat %0d: s_axis_tready %b, m_axis_tvalid %b",
+                             received / OUT_BEATS, received % OUT_BEATS, s_axis_tready,
+                             m_axis_tvalid);
                     fail;
                 end
                 if (frame_error === 1'bx) begin
-                    $display("vector %0d, beat %0d: frame_error %b", received / OUT_BEATS, received % OUT_BEATS, frame_error);
+                    $display("vector %0d, beat %0d: frame_error %b", received / OUT_BEATS,
+                             received % OUT_BEATS, frame_error);
                     fail;
                 end
                 if (m_axis_tvalid && ^{m_axis_tdata, m_axis_tlast, m_axis_tuser} === 1'bx) begin
-                    $display("vector %0d, beat %0d: unknown bits in %h (last %b, user %b)", received / OUT_BEATS,
-                             received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser);
+                    $display("vector %0d, beat %0d: unknown bits in %h (last %b, user %b)",
+                             received / OUT_BEATS, received % OUT_BEATS, m_axis_tdata, m_axis_tlast,
+                             m_axis_tuser);
                     fail;
                 end
                 if (s_axis_tvalid && s_axis_tready) passed = passed + 1;
@@ -208,16 +214,23 @@ module tiny_tb;
             if (received == 0) first_clock = clock;
             if (received == (vectors - 1) * OUT_BEATS) last_clock = clock;
             if (received >= vectors * OUT_BEATS) begin
-                $display("vector %0d, beat %0d: an output beat too many", received / OUT_BEATS, received % OUT_BEATS);
+                $display("vector %0d, beat %0d: an output beat too many", received / OUT_BEATS,
+                         received % OUT_BEATS);
                 fail;
-            end else if (m_axis_tdata !== expected[received] || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
-                    || m_axis_tuser !== (received % OUT_BEATS == 0 && (received / OUT_BEATS) % 3 == 0)) begin
-                $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h", received / OUT_BEATS,
-                         received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser, expected[received]);
+            end else if (m_axis_tdata !== expected[received]
+                    || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
+                    || m_axis_tuser !== (received % OUT_BEATS == 0
+                        && (received / OUT_BEATS) % 3 == 0)) begin
+                $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h",
+                         received / OUT_BEATS, received % OUT_BEATS, m_axis_tdata, m_axis_tlast,
+                         m_axis_tuser, expected[received]);
                 fail;
             end else if (m_axis_tkeep !== (received % OUT_BEATS == OUT_BEATS - 1
-                    ? {2'd0, {2{1'b1}}} : {OUT_BITS/8{1'b1}})) begin
-                $display("vector %0d, beat %0d: m_axis_tkeep is %b", received / OUT_BEATS, received % OUT_BEATS, m_axis_tkeep);
+                    ? {2'd0,
+                        {2{1'b1}}}
+                    : {OUT_BITS/8{1'b1}})) begin
+                $display("vector %0d, beat %0d: m_axis_tkeep is %b", received / OUT_BEATS,
+                         received % OUT_BEATS, m_axis_tkeep);
                 fail;
             end
             received = received + 1;
@@ -252,7 +265,8 @@ module tiny_tb;
             repeat (3) begin
                 step;
                 if (s_axis_tready !== 1'b0 || m_axis_tvalid !== 1'b0) begin
-                    $display("in reset s_axis_tready is %b and m_axis_tvalid %b", s_axis_tready, m_axis_tvalid);
+                    $display("in reset s_axis_tready is %b and m_axis_tvalid %b", s_axis_tready,
+                             m_axis_tvalid);
                     fail;
                 end
             end
@@ -265,7 +279,8 @@ module tiny_tb;
     task send_all;
         for (vector = 0; vector < vectors; vector = vector + 1) begin
             for (beat = 0; beat < IN_BEATS; beat = beat + 1)
-                send(given[vector * IN_BEATS + beat], beat == IN_BEATS - 1, beat == 0 && vector % 3 == 0);
+                send(given[vector * IN_BEATS + beat], beat == IN_BEATS - 1,
+                     beat == 0 && vector % 3 == 0);
             if (vector == 0) sent_clock = accepted_clock;
         end
     endtask
@@ -350,9 +365,10 @@ module tiny_tb;
                 $display("latency %0d instead of %0d", first_clock - sent_clock, LATENCY);
                 fail;
             end
-            if (last_clock - first_clock != (vectors - 1) * II) begin
-                $display("%0d clocks from the first vector to the last instead of %0d", last_clock - first_clock,
-                         (vectors - 1) * II);
+            if (last_clock - first_clock
+                    != (vectors - 1) * II) begin
+                $display("%0d clocks from the first vector to the last instead of %0d",
+                         last_clock - first_clock, (vectors - 1) * II);
                 fail;
             end
             expect_error(1'b0);
@@ -365,7 +381,8 @@ module tiny_tb;
 
             // A frame one beat too long is dropped, and one too short; the frames after them pass.
             reset;
-            for (beat = 0; beat <= IN_BEATS; beat = beat + 1) send(given[0], beat == IN_BEATS, 1'b1);
+            for (beat = 0; beat <= IN_BEATS; beat = beat + 1)
+                send(given[0], beat == IN_BEATS, 1'b1);
             expect_error(1'b1);
             clear;
             // Where a frame has one beat, none is too short.
@@ -385,7 +402,8 @@ module tiny_tb;
 
             if (failures > 0) stop;
             else begin
-                $display("PASS tiny: %0d vectors, latency %0d, initiation interval %0d", vectors, LATENCY, II);
+                $display("PASS tiny: %0d vectors, latency %0d, initiation interval %0d",
+                         vectors, LATENCY, II);
                 $finish;
             end
         end

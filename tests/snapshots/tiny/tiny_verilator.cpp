@@ -27,7 +27,8 @@ constexpr size_t OUT_DIGITS = 8;
 // Of how many vectors one starts a sequence.
 constexpr size_t EVERY = 3;
 // Clocks without a beat after which the core is stuck.
-constexpr int PATIENCE = 1000 + 0 + 10 * (12 + 2);
+constexpr int PATIENCE =
+    1000 + 0 + 10 * (12 + 2);
 
 // A port is as many 32-bit words as it needs, the lowest first: one integer up to 64 bits, an array
 // beyond. Here it is a line of hexadecimal digits, as in the files of vectors.
