@@ -11,7 +11,8 @@ pub fn long_help() -> String {
     format!("The data set [default: the one the model was trained on]\n\n{}", data::grammar())
 }
 
-/// The data set that a text names, with what a loss is of; notes on how it was read go to standard error.
+/// The data set that a text names, with what a loss is of; notes on how it was read go to standard
+/// error.
 ///
 /// # Errors
 /// Where it cannot be read.

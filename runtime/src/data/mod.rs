@@ -155,8 +155,10 @@ impl DataSet {
                     "has {} numbers a sample, the network {outputs} outputs",
                     targets.ncols()
                 );
-                Err(Error::input(format_args!("data set `{}`", self.name), cause)
-                    .help("name their columns: label=NAME for each; outputs are in the order of the table"))
+                Err(Error::input(format_args!("data set `{}`", self.name), cause).help(
+                    "name their columns: label=NAME for each; outputs are in the order of \
+                         the table",
+                ))
             };
         }
         if classes > outputs || classes < outputs && self.class_names.is_some() {

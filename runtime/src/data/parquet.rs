@@ -26,7 +26,8 @@ const ROW_NAMES: &str = "__index_level_";
 type Told<T> = std::result::Result<T, String>;
 
 /// The set in one or two files. `label` names the column of each label or counts it from 1; by
-/// default it is the last. A number v is v · 2^-frac. The names of a pandas table's rows are left out.
+/// default it is the last. A number v is v · 2^-frac. The names of a pandas table's rows are left
+/// out.
 ///
 /// # Errors
 /// Where a file is missing, damaged or not of plain columns, or lacks a value, with the column.
