@@ -46,11 +46,20 @@ module {{ module }} (
 {%- endfor %}
 {%- for s in c.sums %}
     wire [{{ s.high }}:0] {{ s.name }};  // {{ s.origin }}
+    {%- if s.terms.len() == 2 %}
     strassenc_serial_add #(
-        .DIGIT({{ s.high + 1 }}), .NEGATE({{ s.negate }})
+        .DIGIT({{ s.high + 1 }}), .NEGATE({{ s.terms[1].1 }})
     ) sum_{{ s.name }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .restart(strobe[{{ s.restarts }}]), .a({{ s.a }}), .b({{ s.b }}), .sum({{ s.name }})
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .restart(strobe[{{ s.restarts }}]), .a({{ s.terms[0].0 }}), .b({{ s.terms[1].0 }}), .sum({{ s.name }})
     );
+    {%- else %}
+    strassenc_serial_add3 #(
+        .DIGIT({{ s.high + 1 }}), .NEGATE_B({{ s.terms[1].1 }}), .NEGATE_C({{ s.terms[2].1 }})
+    ) sum_{{ s.name }} (
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .restart(strobe[{{ s.restarts }}]), .a({{ s.terms[0].0 }}), .b({{ s.terms[1].0 }}), .c({{ s.terms[2].0 }}),
+        .sum({{ s.name }})
+    );
+    {%- endif %}
 {%- endfor %}
 {%- for d in c.digits %}
     wire [{{ d.high }}:0] {{ d.name }};  // {{ d.origin }}
@@ -70,6 +79,10 @@ module {{ module }} (
     ) multiplier_{{ m.name }} (
         .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}), .product({{ m.name }})
     );
+{%- endfor %}
+{%- for b in c.bounds %}
+    wire [{{ b.high }}:0] {{ b.name }};  // {{ b.origin }}
+    strassenc_saturate #(.X_BITS({{ b.bits }}), .BITS({{ b.high + 1 }})) bounds_{{ b.name }} (.x({{ b.x }}), .y({{ b.name }}));
 {%- endfor %}
 {%- for r in c.registers %}
     reg [{{ r.high }}:0] {{ r.name }};

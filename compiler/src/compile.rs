@@ -9,7 +9,7 @@ pub use graphs::LayerGraph;
 pub use levels::{Levels, Made};
 pub use passes::{Level, Pass};
 
-use crate::adder_graph::{self, Cost, Matrix, Operands, Solution};
+use crate::adder_graph::{self, Cost, Matrix, Solution};
 use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
 use crate::engine::{self, Choice, Engines, Target};
@@ -169,7 +169,7 @@ pub struct Problem<'a> {
     pub matrix: &'a Matrix,
     /// What each column is multiplied by.
     pub inputs: &'a [Interval],
-    /// Whether its sums pass digit by digit: all adders then are of one size, and have two operands.
+    /// Whether its sums pass digit by digit: all adders then are of one size.
     pub serial: bool,
 }
 
@@ -180,9 +180,8 @@ impl Problem<'_> {
             Cost::Adders => Cost::Adders,
             Cost::LutBits(_) => Cost::LutBits(self.inputs.to_vec()),
         };
-        let (cost, operands) =
-            if self.serial { (Cost::Adders, Operands::Two) } else { (cost, share.operands) };
-        adder_graph::Options { cost, operands, ..share.clone() }
+        let cost = if self.serial { Cost::Adders } else { cost };
+        adder_graph::Options { cost, ..share.clone() }
     }
 }
 

@@ -583,8 +583,8 @@ fn sums(n: usize) -> Vec<String> {
 fn sums_are_equal(module: &str, text: &str, sets: &[String], tools: &Tools) -> bool {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("sum.v"), text).unwrap();
-    let (registers, by) = match text.contains("reg              carry") {
-        true => ("opt_clean\nexpose */w:carry\n", "-tempinduct -set-init-zero"),
+    let (registers, by) = match text.contains("always @(posedge clk)") {
+        true => ("opt_clean\nexpose */w:carry */w:above */w:word\n", "-tempinduct -set-init-zero"),
         false => ("", ""),
     };
     let prove = |set: &String| {
@@ -625,5 +625,45 @@ fn a_sum_of_digits_in_luts_is_the_sum() {
     assert!(sums_are_equal(module, &text, &sets, &tools));
     // What is subtracted is not inverted for the carry of two bits.
     let wrong = text.replace("i[3] ^ (NEGATE != 0)", "i[3]");
+    assert!(wrong != text && !sums_are_equal(module, &wrong, &sets, &tools));
+}
+
+#[test]
+fn a_sum_of_three_terms_in_digits_in_luts_and_carry_chains_is_the_sum() {
+    let (tools, text, module) = (tools(), hw("strassenc_serial_add3.v"), "strassenc_serial_add3");
+    let set = |i: u32| {
+        format!("-set DIGIT {} -set NEGATE_B {} -set NEGATE_C {}", i / 4 + 1, i & 1, i >> 1 & 1)
+    };
+    let sets: Vec<String> = (0..24).map(set).collect();
+    assert!(sums_are_equal(module, &text, &sets, &tools));
+    // The chain begins without the carry of the digit before.
+    let wrong = text.replace("assign di[0] = carry", "assign di[0] = 1'b0");
+    assert!(wrong != text && !sums_are_equal(module, &wrong, &sets, &tools));
+}
+
+#[test]
+fn bounds_in_luts_are_the_bounds() {
+    let (tools, text, module) = (tools(), hw("strassenc_saturate.v"), "strassenc_saturate");
+    let set = |(x, bits): (u32, u32)| format!("-set X_BITS {x} -set BITS {bits}");
+    let sets: Vec<String> = [(3, 1), (10, 8), (11, 8), (12, 8), (9, 5)].map(set).into();
+    assert!(sums_are_equal(module, &text, &sets, &tools));
+    let wrong = text.replace("i[3] | i[4] |", "i[3] |");
+    assert!(wrong != text && !sums_are_equal(module, &wrong, &sets, &tools));
+}
+
+#[test]
+fn digits_chosen_by_multiplexers_are_the_digits() {
+    let (tools, text, module) =
+        (tools(), hw("strassenc_serial_digits.v"), "strassenc_serial_digits");
+    let set = |(bits, signed, digit, places): (u32, u32, u32, u32)| {
+        format!(
+            "-set BITS {bits} -set SIGNED {signed} -set DIGIT {digit} -set POSITION_BITS {places}"
+        )
+    };
+    let all =
+        [(8, 0, 1, 4), (15, 1, 1, 4), (9, 1, 1, 4), (13, 1, 2, 3), (21, 0, 1, 5), (24, 1, 1, 6)];
+    let sets: Vec<String> = all.map(set).into();
+    assert!(sums_are_equal(module, &text, &sets, &tools));
+    let wrong = text.replace(".S (position[2])", ".S (position[1])");
     assert!(wrong != text && !sums_are_equal(module, &wrong, &sets, &tools));
 }

@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use strassenc::adder_graph::Terms;
 use strassenc::circuit;
 use strassenc::compile::{Compiled, Options, SerialLayer, compile};
 use strassenc::emit::{self, emit};
@@ -106,8 +107,8 @@ fn mutations(of: &Serial) -> Vec<(String, Serial)> {
         });
         of_node("shift", &|n| n.shift += 1);
         of_node("what it reads", &|n| match &mut n.op {
-            Op::Add { terms: [x, _], .. }
-            | Op::Parallel(Some(x))
+            Op::Add { terms, .. } => terms[0] = NodeId(terms[0].0 ^ 1),
+            Op::Parallel(Some(x))
             | Op::Digits { x, .. }
             | Op::Shift { x, .. }
             | Op::Delay(x)
@@ -115,8 +116,14 @@ fn mutations(of: &Serial) -> Vec<(String, Serial)> {
             Op::Constant | Op::Parallel(None) => {}
         });
         of_node("sign", &|n| {
-            if let Op::Add { negate, .. } = &mut n.op {
-                *negate = !*negate;
+            if let Op::Add { negates, .. } = &mut n.op {
+                let last = negates.len() - 1;
+                negates[last] = !negates[last];
+            }
+        });
+        of_node("terms", &|n| {
+            if let Op::Add { terms, .. } = &mut n.op {
+                *terms = Terms::Two([terms[0], terms[1]]);
             }
         });
         of_node("strobe", &|n| match &mut n.op {
@@ -179,6 +186,7 @@ fn every_mutation_is_refused() {
         "Add, clock",
         "Add, clock, earlier",
         "Add, what it reads",
+        "Add, terms",
         "Shift, strobe",
         "Shift, shift",
         "Constant, what it stands for",

@@ -19,6 +19,14 @@ impl<T: Copy> Terms<T> {
             _ => None,
         }
     }
+
+    /// What `f` makes of each, in order.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Terms<U> {
+        match self {
+            Terms::Two(terms) => Terms::Two(terms.map(f)),
+            Terms::Three(terms) => Terms::Three(terms.map(f)),
+        }
+    }
 }
 
 impl<T> Deref for Terms<T> {

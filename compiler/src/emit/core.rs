@@ -281,7 +281,9 @@ impl<'a> Core<'a> {
                 ]);
             }
             match engine {
-                LayerEngine::Serial(layer) => used.extend(serial::primitives(&layer.serial)),
+                LayerEngine::Serial(layer) => {
+                    used.extend(serial::primitives((&layer.circuit, &layer.serial)))
+                }
                 _ => used.extend(of_circuit(circuit)),
             }
         }

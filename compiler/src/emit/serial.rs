@@ -3,8 +3,9 @@
 use super::expression::{Source, clamp, literal, shifted, slice};
 use super::layer::{check_names, count, signed, wrapped};
 use super::provenance::{Provenance, ascii};
+use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
-use crate::serial::{Form, Node, NodeId, Op, Serial};
+use crate::serial::{Form, Node, NodeId, Op, Serial, saturates};
 use askama::Template;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ struct Clock<'a> {
     sums: Vec<Sum<'a>>,
     digits: Vec<Digits<'a>>,
     multipliers: Vec<Multiplier<'a>>,
+    bounds: Vec<Bounds<'a>>,
     registers: Vec<Register<'a>>,
     /// What reads these registers.
     gathered: Vec<Wire<'a>>,
@@ -72,9 +74,8 @@ struct Wire<'a> {
 struct Sum<'a> {
     name: String,
     high: u32,
-    a: String,
-    b: String,
-    negate: u8,
+    /// Each term, and whether it is subtracted.
+    terms: Vec<(String, u8)>,
     restarts: u32,
     origin: Cow<'a, str>,
 }
@@ -100,6 +101,15 @@ struct Multiplier<'a> {
     coefficient_bits: u32,
     shift: i32,
     latency: u32,
+    origin: Cow<'a, str>,
+}
+
+/// A signed value within 0 and all ones of its bits.
+struct Bounds<'a> {
+    name: String,
+    high: u32,
+    x: String,
+    bits: u32,
     origin: Cow<'a, str>,
 }
 
@@ -260,15 +270,11 @@ impl<'a> Writer<'a> {
                 let value = self.constant(node, &name, clock);
                 clock.wires.push(wire(value));
             }
-            Op::Add { terms: [a, b], negate, restarts } => clock.sums.push(Sum {
-                high,
-                a: self.name(a),
-                b: self.name(b),
-                negate: negate.into(),
-                restarts,
-                origin: ascii(&own.origin),
-                name,
-            }),
+            Op::Add { terms, negates, restarts } => {
+                let of = |(x, negate): (&NodeId, &bool)| (self.name(*x), u8::from(*negate));
+                let terms = terms.iter().zip(negates.iter()).map(of).collect();
+                clock.sums.push(Sum { high, terms, restarts, origin: ascii(&own.origin), name });
+            }
             Op::Shift { x, clears } => {
                 let (x, digit) = (self.name(x), node.form.bits());
                 let (whole, rest) = (node.shift / digit, node.shift % digit);
@@ -390,6 +396,11 @@ impl<'a> Writer<'a> {
                 let value = if dropped > 0 { slice(&sum, top - 1, dropped) } else { sum };
                 clock.registers.push(Register { name, high, value, origin });
             }
+            circuit::Op::Clamp { .. } if saturates(self.circuit, node).is_some() => {
+                let Some(x) = x else { return };
+                let (name_of, bits) = (self.name(x), self.held(x).0);
+                clock.bounds.push(Bounds { high, x: name_of, bits, origin, name });
+            }
             circuit::Op::Clamp { x: of, lo, hi } => {
                 let range = self.circuit.node(of).interval;
                 let range = (range.lo, range.hi);
@@ -443,9 +454,13 @@ impl<'a> Writer<'a> {
 }
 
 /// The primitives that a serial layer instantiates, multipliers excepted.
-pub(super) fn primitives(serial: &Serial) -> impl Iterator<Item = &'static str> {
+pub(super) fn primitives(
+    (circuit, serial): (&Circuit, &Serial),
+) -> impl Iterator<Item = &'static str> {
     serial.nodes.iter().filter_map(|node| match node.op {
-        Op::Add { .. } => Some("strassenc_serial_add"),
+        Op::Parallel(Some(_)) if saturates(circuit, node).is_some() => Some("strassenc_saturate"),
+        Op::Add { terms: Terms::Two(_), .. } => Some("strassenc_serial_add"),
+        Op::Add { terms: Terms::Three(_), .. } => Some("strassenc_serial_add3"),
         Op::Digits { .. } => Some("strassenc_serial_digits"),
         _ => None,
     })

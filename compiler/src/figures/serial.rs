@@ -1,8 +1,9 @@
 //! The cells that a layer in digits becomes, counted as Yosys maps it.
 
 use super::cells::{self, Cells};
+use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
-use crate::serial::{Form, Node, NodeId, Op, Serial};
+use crate::serial::{self, Form, Node, NodeId, Op, Serial};
 use std::collections::BTreeSet;
 
 /// Bits of a digit up to which an adder is of LUTs alone, and not a carry chain.
@@ -32,15 +33,24 @@ fn positions(serial: &Serial) -> Cells {
     Cells { luts6: counters * bits, luts4: counters * bits, registers, ..Cells::default() }
 }
 
-/// LUTs that choose one of so many bits: one for four of them with 6 inputs, and one more for each
-/// four of these; with 4 inputs one for two.
-fn choice(bits: u32, of_one: u32) -> u64 {
+/// LUTs of 4 inputs that choose one of so many bits: one for two of them.
+fn choice4(bits: u32) -> u64 {
     let (mut luts, mut left) = (0, bits);
     while left > 1 {
-        left = left.div_ceil(of_one);
+        left = left.div_ceil(2);
         luts += u64::from(left);
     }
     luts
+}
+
+/// LUTs of 6 inputs that do: one for four of them, up to sixteen with the multiplexers behind LUTs,
+/// and what chooses one of these sixteens.
+fn choice6(bits: u32) -> u64 {
+    match bits {
+        0 | 1 => 0,
+        2..=16 => bits.div_ceil(4).into(),
+        _ => u64::from(bits.div_ceil(4)) + choice6(bits.div_ceil(16)),
+    }
 }
 
 fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
@@ -50,6 +60,8 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
     let held = |luts6: u64, luts4: u64| Cells { luts6, luts4, registers, ..Cells::default() };
     match node.op {
         // A LUT of 6 inputs yields a sum's bit and the carry, or of two bits the upper one.
+        // Of three terms a LUT and a place of a carry chain; with 4 inputs three for a bit.
+        Op::Add { terms: Terms::Three(_), .. } => held(bits.into(), (3 * bits + 1).into()),
         Op::Add { .. } if bits <= WITHOUT_CHAIN => held(bits.into(), (2 * bits).into()),
         Op::Add { .. } => held((bits + 1).into(), (bits + 1).into()),
         Op::Digits { x, .. } => {
@@ -57,8 +69,10 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
             let word = serial.node(x).form.bits();
             let places =
                 if own.signed { (word + bits - 2) / bits + 1 } else { word.div_ceil(bits) };
-            let each = |of_one: u32| u64::from(bits) * choice(places, of_one);
-            held(each(4), each(2))
+            // No digit is asked for beyond those of the interval.
+            let places = places.min(serial.interval);
+            let each = u64::from(bits);
+            held(each * choice6(places), each * choice4(places))
         }
         Op::Constant => held(bits.into(), bits.into()),
         Op::Shift { .. } => held(0, 0),
@@ -76,7 +90,12 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
             }
             circuit::Op::Clamp { x, .. } => {
                 let of = |inputs: u32| cells::clamp(circuit, own, x, inputs);
-                held(of(6), of(4))
+                // Two bits share what is above, where that is up to two bits, or what finds it.
+                let in_pairs = |above: u32| {
+                    let found = if above > 2 { (above - 1).div_ceil(5) } else { 0 };
+                    u64::from(bits.div_ceil(2) + found)
+                };
+                held(serial::saturates(circuit, node).map_or_else(|| of(6), in_pairs), of(4))
             }
             circuit::Op::Offset { .. } if registers > 0 => held(bits.into(), bits.into()),
             _ => Cells::default(),

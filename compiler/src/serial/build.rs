@@ -4,7 +4,7 @@
 //! that saves the most registers, one sum after the other, from the latest clocks on.
 
 use super::{Form, Node, NodeId, Op, Serial, clocks};
-use crate::circuit::{self, Circuit, Term, Terms};
+use crate::circuit::{self, Circuit, Term};
 use std::collections::HashMap;
 use strassenc_runtime::{Error, Result};
 
@@ -12,7 +12,7 @@ use strassenc_runtime::{Error, Result};
 ///
 /// # Errors
 /// Where the circuit multiplies data by data, or parameters of it are loaded; internally where it
-/// has sums of three terms, or sums that are held as complements.
+/// has sums that are held as complements.
 pub fn build(circuit: &Circuit, interval: u32, multiplier_latency: u32) -> Result<Serial> {
     let place = || format!("layer `{}`, engine", circuit.name);
     if circuit.count(|op| matches!(op, circuit::Op::Product { .. })) > 0 {
@@ -23,9 +23,8 @@ pub fn build(circuit: &Circuit, interval: u32, multiplier_latency: u32) -> Resul
         let cause = "is serial, and its parameters cannot be loaded";
         return Err(Error::input(place(), cause).help("leave out --reloadable or --ii"));
     }
-    let three = circuit.count(|op| matches!(op, circuit::Op::Add(Terms::Three(_)))) > 0;
-    if three || circuit.nodes.iter().any(|node| node.inverted) {
-        return Err(Error::internal(place(), "has sums that are not of two terms as they are"));
+    if circuit.nodes.iter().any(|node| node.inverted) {
+        return Err(Error::internal(place(), "has sums that are held as their complements"));
     }
     let times = Times::new(circuit, interval, multiplier_latency);
     let mut builder = Builder { times: &times, nodes: vec![], made: HashMap::new() };
@@ -53,7 +52,7 @@ fn is_sum(circuit: &Circuit, id: circuit::NodeId) -> bool {
     matches!(circuit.node(id).op, circuit::Op::Add(_))
 }
 
-/// The two terms of a sum, none of other nodes.
+/// The terms of a sum, none of other nodes.
 fn terms(op: &circuit::Op) -> Vec<Term> {
     if let circuit::Op::Add(terms) = op { terms.iter().copied().collect() } else { vec![] }
 }
@@ -341,12 +340,10 @@ impl Builder<'_> {
             let x = self.serial(of, 0, digit, begins - 1);
             return self.push(key, form, Op::Delay(x));
         }
-        if let circuit::Op::Add(Terms::Two(terms)) = times.circuit.node(of).op {
-            let of_term = |t: &Term| self.serial(t.node, t.shift, digit, begins - 1);
-            let [a, b] = terms;
-            let terms = [&a, &b].map(of_term);
-            let op = Op::Add { terms, negate: b.negate, restarts: begins - 2 };
-            return self.push(key, form, op);
+        if let circuit::Op::Add(terms) = times.circuit.node(of).op {
+            let negates = terms.map(|t| t.negate);
+            let terms = terms.map(|t| self.serial(t.node, t.shift, digit, begins - 1));
+            return self.push(key, form, Op::Add { terms, negates, restarts: begins - 2 });
         }
         let holds = begins - DIGITS;
         let x = self.parallel(of, holds);

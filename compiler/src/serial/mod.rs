@@ -34,6 +34,7 @@ pub use build::build;
 pub use simulate::{Simulator, simulate};
 pub use verify::verify;
 
+use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
 use std::ops::RangeInclusive;
 
@@ -107,12 +108,12 @@ pub enum Op {
     },
     /// The digits of a constant.
     Constant,
-    /// `a + b`, or `a - b`, from a register.
+    /// `a ± b`, or `a ± b ± c`, from a register.
     Add {
-        /// Both terms.
-        terms: [NodeId; 2],
-        /// Whether the second one is subtracted.
-        negate: bool,
+        /// All terms.
+        terms: Terms<NodeId>,
+        /// Which of them are subtracted.
+        negates: Terms<bool>,
         /// The clock whose strobe sets the carry for the next clock.
         restarts: u32,
     },
@@ -138,13 +139,13 @@ impl Op {
     /// The nodes that are read, in order.
     pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
         let read = match *self {
-            Op::Constant | Op::Parallel(None) => [None; 2],
-            Op::Add { terms, .. } => terms.map(Some),
+            Op::Constant | Op::Parallel(None) => [None; 3],
+            Op::Add { terms, .. } => [0, 1, 2].map(|i| terms.get(i).copied()),
             Op::Parallel(Some(x))
             | Op::Digits { x, .. }
             | Op::Shift { x, .. }
             | Op::Delay(x)
-            | Op::Gather { x, .. } => [Some(x), None],
+            | Op::Gather { x, .. } => [Some(x), None, None],
         };
         read.into_iter().flatten()
     }
@@ -190,12 +191,23 @@ impl Serial {
             Op::Parallel(_) if clocks(&circuit.node(node.of).op, 0) > 0 => bits,
             Op::Parallel(_) | Op::Constant => 0,
             Op::Digits { x, .. } => self.node(x).form.bits() + bits,
-            Op::Add { .. } => bits + 1,
+            // A carry less than it has terms.
+            Op::Add { terms, .. } => bits + terms.len() as u32 - 1,
             Op::Shift { .. } => bits + node.shift % bits,
             Op::Delay(_) => bits,
             Op::Gather { x, digits } => (digits - 1) * self.node(x).form.bits(),
         }
     }
+}
+
+/// The bits by which a signed value may exceed those of a clamp, where that keeps it within 0 and
+/// all ones of its bits: `strassenc_saturate`.
+pub(crate) fn saturates(circuit: &Circuit, node: &Node) -> Option<u32> {
+    let circuit::Op::Clamp { x, lo: 0, hi } = circuit.node(node.of).op else { return None };
+    let (bits, range) = (node.form.bits(), circuit.node(x).interval);
+    let above = range.bits().checked_sub(bits + 1)?;
+    let all_ones = i128::from(hi) + 1 == 1 << bits;
+    (all_ones && range.lo < 0 && range.hi > hi && above > 0).then_some(above)
 }
 
 /// Clocks from the operands of a parallel operation to its result.

@@ -120,10 +120,14 @@ impl<'a> Simulator<'a> {
                 }
                 digit
             }
-            Op::Add { terms: [a, b], negate, restarts } => {
-                let b = if negate { low(!shown(b), bits) } else { shown(b) };
-                let sum = shown(a) + b + held.carry;
-                held.carry = if self.strobe(restarts) { negate.into() } else { sum >> bits };
+            Op::Add { terms, negates, restarts } => {
+                let of = |(x, negate): (&super::NodeId, &bool)| {
+                    if *negate { low(!shown(*x), bits) } else { shown(*x) }
+                };
+                let sum = terms.iter().zip(negates.iter()).map(of).sum::<i64>() + held.carry;
+                // As many as are inverted, or what goes on to the next digit: up to 2.
+                let ones = negates.iter().filter(|negate| **negate).count() as i64;
+                held.carry = if self.strobe(restarts) { ones } else { sum >> bits };
                 low(sum, bits)
             }
             Op::Shift { x, clears } => {

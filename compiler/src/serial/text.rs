@@ -53,9 +53,12 @@ impl fmt::Display for Text<'_> {
                 Op::Parallel(Some(x)) => format!("parallel {}", name(x)),
                 Op::Digits { x, holds } => format!("digits {} held {holds}", name(x)),
                 Op::Constant => "constant".into(),
-                Op::Add { terms: [a, b], negate, restarts } => {
-                    let sign = if negate { "-" } else { "" };
-                    format!("add {} {sign}{} restarts {restarts}", name(a), name(b))
+                Op::Add { terms, negates, restarts } => {
+                    let of = |(x, negate): (&NodeId, &bool)| {
+                        format!(" {}{}", if *negate { "-" } else { "" }, name(*x))
+                    };
+                    let terms: String = terms.iter().zip(negates.iter()).map(of).collect();
+                    format!("add{terms} restarts {restarts}")
                 }
                 Op::Shift { x, clears } => format!("shift {} clears {clears}", name(x)),
                 Op::Delay(x) => format!("delay {}", name(x)),

@@ -1,5 +1,5 @@
 use super::{Form, Node, NodeId, Op, Serial};
-use crate::circuit::{self, Circuit, Terms};
+use crate::circuit::{self, Circuit};
 use strassenc_runtime::{Error, Result};
 
 /// Checks the invariants that the [module](super) states: that each node is the circuit's, in the
@@ -116,20 +116,20 @@ impl Checked<'_> {
                 let constant = matches!(own.op, circuit::Op::Constant(_));
                 ensure(constant && begins > 0, || "is no constant".into())
             }
-            (Op::Add { terms: [a, b], negate, restarts }, Form::Serial(digit)) => {
-                let circuit::Op::Add(Terms::Two(due)) = own.op else {
-                    return Err("is not a sum of two terms".into());
-                };
+            (Op::Add { terms, negates, restarts }, Form::Serial(digit)) => {
+                let circuit::Op::Add(due) = own.op else { return Err("is no sum".into()) };
                 ensure(shift == 0, || "is shifted".into())?;
-                for (x, due) in [a, b].into_iter().zip(due) {
+                ensure((terms.len(), negates.len()) == (due.len(), due.len()), || {
+                    "has another number of terms than in the circuit".into()
+                })?;
+                for (&x, due) in terms.iter().zip(due.iter()) {
                     let x = self.digits(x, digit, begins.checked_sub(1))?;
                     ensure((x.of, x.shift) == (due.node, due.shift), || {
                         "adds other terms than the circuit".into()
                     })?;
                 }
-                ensure(!due[0].negate && negate == due[1].negate, || {
-                    "has another sign than in the circuit".into()
-                })?;
+                let signs = negates.iter().zip(due.iter()).all(|(has, due)| *has == due.negate);
+                ensure(!due[0].negate && signs, || "has another sign than in the circuit".into())?;
                 ensure(restarts + 2 == begins, || {
                     format!("its carry is set by the strobe of clock {restarts}")
                 })
