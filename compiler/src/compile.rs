@@ -827,6 +827,7 @@ fn in_digits(
     options.validate()?;
     let serial = serial::build(circuit, interval, options.multiplier_latency)?;
     Pass::Schedule.checked(serial::verify(circuit, &serial))?;
+    schedule::digits_fit(circuit, &serial, options)?;
     step(&circuit.name, Pass::Schedule, None)?;
     Ok(Scheduled::Serial(serial))
 }

@@ -64,7 +64,7 @@ pub enum Family {
 
 /// Every device that has a name: the families, then the parts. Numbers are those of the vendors'
 /// data sheets.
-pub const DEVICES: [Device; 15] = [
+pub const DEVICES: [Device; 18] = [
     family("xc7", "AMD 7 series: DSP48E1, 25×18", Family::Xc7),
     family("xcup", "AMD UltraScale+: DSP48E2, 27×18", Family::Xcup),
     family("ecp5", "Lattice ECP5: MULT18X18D", Family::Ecp5),
@@ -73,6 +73,30 @@ pub const DEVICES: [Device; 15] = [
     family("max10", "Intel MAX 10: 18×18", Family::Max10),
     family("gowin", "Gowin GW2A: MULT18X18", Family::Gowin),
     part("xc7a35t", "AMD Artix-7", Family::Xc7, "xc7a35tcpg236-1", [20_800, 41_600, 90, 50], None),
+    part(
+        "xc7a100t",
+        "AMD Artix-7",
+        Family::Xc7,
+        "xc7a100tcsg324-1",
+        [63_400, 126_800, 240, 135],
+        None,
+    ),
+    part(
+        "xc7a200t",
+        "AMD Artix-7",
+        Family::Xc7,
+        "xc7a200tsbg484-1",
+        [133_800, 267_600, 740, 365],
+        None,
+    ),
+    part(
+        "xc7z010",
+        "AMD Zynq-7000",
+        Family::Xc7,
+        "xc7z010clg400-1",
+        [17_600, 35_200, 80, 60],
+        None,
+    ),
     part(
         "xc7z020",
         "AMD Zynq-7000",

@@ -46,7 +46,7 @@ pub struct Target {
     /// The engines that linear layers may have.
     #[serde(default)]
     pub engine: Allowed,
-    /// Clocks from one word to the next of each unrolled layer; with more than 1 it is serial.
+    /// Clocks for each pixel of the input, which for a vector are those from one to the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ii: Option<u32>,
 }
@@ -70,6 +70,8 @@ pub enum Allowed {
     /// Weights are wiring; those of a char-CNN, whose filters stand at many positions of a word,
     /// lie in ROM all the same.
     Unrolled,
+    /// Weights are wiring, and sums pass digit by digit wherever a layer has the clocks for it.
+    Serial,
     /// Weights lie in ROM.
     Folded,
 }
@@ -274,7 +276,7 @@ impl<'a> Estimator<'a> {
 /// Chooses the engine of every layer but those that are `given`, which fit their layers. Without a
 /// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can; with a
 /// budget, it is the quickest one that fits by its prices, or else the smallest one. `multipliers`
-/// says what those of both engines will be made of, no budget considered.
+/// says what those of all engines will be made of, no budget considered.
 ///
 /// # Errors
 /// Where a rate cannot be met: the layer that fails it, and by how much.
@@ -284,34 +286,27 @@ pub fn choose(
     multipliers: Multipliers,
     given: &Engines,
 ) -> Result<Engines> {
-    let mut engines = quick(dataflow, target, multipliers, given)?;
-    if let Some(interval) = target.ii.filter(|ii| *ii > 1) {
-        for layer in &dataflow.layers {
-            // Data times data is never serial.
-            let is = layer.kernel().is_some_and(|kernel| !kernel.chain.multiplies_data());
-            if let Some(choice @ Choice::Unrolled) = engines.layers.get_mut(&layer.name)
-                && is
-            {
-                *choice = Choice::Serial { interval };
-            }
-        }
-    }
-    Ok(engines)
-}
-
-/// Chooses engines as [`choose`] does, none of them serial.
-fn quick(
-    dataflow: &Dataflow,
-    target: &Target,
-    multipliers: Multipliers,
-    given: &Engines,
-) -> Result<Engines> {
     target.validate()?;
+    let of_data = |layer: &&Layer| layer.kernel().is_some_and(|k| k.chain.multiplies_data());
+    if let Some(layer) = dataflow.layers.iter().find(of_data)
+        && target.ii.is_some_and(|ii| ii > 1)
+    {
+        let name = &layer.name;
+        let cause = format_args!("layer `{name}` multiplies data by data, a word every clock");
+        return Err(Error::input("--ii", cause).help(
+            "leave it out: this core keeps up with a word every clock, and is no smaller \
+                for fewer",
+        ));
+    }
     let estimator = &Estimator { given, ..Estimator::new(dataflow, &|_| multipliers) };
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target, Weights::default());
     }
     let quickest = quickest(estimator, target.engine)?;
+    if let Some(ii) = target.ii {
+        let pixels = dataflow.edges[0].shape.pixels() as u64;
+        return at(estimator, quickest.max(pixels * u64::from(ii)), target, Weights::default());
+    }
     if !target.budgeted() {
         return at(estimator, quickest, target, Weights::default());
     }
@@ -494,13 +489,17 @@ impl Estimator<'_> {
                     // word needs in one clock of hundreds.
                     return Ok(vec![Choice::Folded(self.filters(number, &words, interval)?)]);
                 }
-                if allowed != Allowed::Folded
-                    || kernel.chain.multiplies_data()
-                    || padded_rows(kernel, 1) == 0
-                {
+                let of_data = kernel.chain.multiplies_data();
+                let wired = allowed != Allowed::Folded || of_data || padded_rows(kernel, 1) == 0;
+                let serial = (!of_data && kernel.chain.loaded.is_none())
+                    .then(|| serial(kernel, interval, allowed == Allowed::Serial))
+                    .flatten()
+                    .filter(|_| matches!(allowed, Allowed::Auto | Allowed::Serial));
+                if wired && (serial.is_none() || allowed != Allowed::Serial) {
                     all.push(Choice::Unrolled);
                 }
-                if allowed != Allowed::Unrolled && !kernel.chain.multiplies_data() {
+                all.extend(serial);
+                if matches!(allowed, Allowed::Auto | Allowed::Folded) && !of_data {
                     all.extend(self.folding(number, kernel, interval)?.map(Choice::Folded));
                 }
                 Ok(all)
@@ -705,7 +704,10 @@ impl Estimator<'_> {
                     clocks: steps.max(outgoing).max(input.pixels() as u64).max(count * every),
                     luts: match every {
                         1 => (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
-                        _ => bits.serial(every, input.elements() as u64),
+                        _ => {
+                            let taps = windows.size.area() * input.channels;
+                            bits.serial(every, (taps as u64, x_bits), (outgoing, z_bits), count)
+                        }
                     },
                     half_brams: 0,
                     multipliers: bits.multipliers,
@@ -717,9 +719,11 @@ impl Estimator<'_> {
                     }
                     cost.luts += windows.size.h as u64 * pixel * (lines.slots() as u64).div_ceil(3);
                 }
+                // Digits go through W_b, and then through W_c.
+                let phases = if every > 1 { [2 * every + DEPTH, every] } else { [1, 1] };
                 (
                     cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits),
-                    [1, 1],
+                    phases,
                 )
             }
             Choice::Folded(folding) => {
@@ -793,6 +797,22 @@ fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding)
 /// its cell, about.
 const LOOP: u64 = 40;
 
+/// Clocks of a layer in digits beside those in which they pass, about.
+const DEPTH: u64 = 16;
+
+/// A kernel in digits that takes `interval` clocks for a frame at most: as many for a window as
+/// there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in LUTs, and is
+/// only taken where it `must` be.
+fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<Choice> {
+    let most = u64::from(*INTERVAL.end());
+    let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);
+    let least = if must { 2 } else { SLOW };
+    (every >= least).then_some(Choice::Serial { interval: every as u32 })
+}
+
+/// The fewest clocks from word to word for which a layer in digits is chosen.
+const SLOW: u64 = 4;
+
 /// The cost of a kernel with that of what is made of its outputs for each of n units.
 fn gated(kernel: Cost, layer: &Layer, n: u64) -> Cost {
     let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
@@ -846,6 +866,8 @@ fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
 
 /// Widths of what is in a kernel.
 struct KernelBits {
+    /// All products.
+    rows: u64,
     /// Hardware multipliers, unrolled, and LUTs of the rows that have none.
     multipliers: u64,
     shift_add: u64,
@@ -862,12 +884,28 @@ struct KernelBits {
 }
 
 impl KernelBits {
-    /// LUTs of a layer whose words pass in so many clocks: a LUT for each bit of a digit of a sum,
-    /// and what chooses the digits of inputs and products.
-    fn serial(&self, interval: u64, inputs: u64) -> u64 {
+    /// LUTs of a layer whose words pass in so many clocks, with the number and bits of what enters
+    /// and of what leaves in all windows: a LUT for each bit of a digit of a sum, one for four
+    /// places among which a digit is chosen, and one for two bits that are bounded.
+    fn serial(
+        &self,
+        interval: u64,
+        (inputs, x_bits): (u64, u64),
+        (outputs, z_bits): (u64, u64),
+        windows: u64,
+    ) -> u64 {
         let sums = (self.nonzeros as f64 * SHARED) as u64;
         let digit = self.u.max(self.y).div_ceil(interval);
-        digit * sums + (inputs + self.multipliers) * self.m.div_ceil(3) + self.shift_add
+        let chosen = |bits: u64| match bits.div_ceil(digit).min(interval) {
+            1 => 0,
+            places => digit * places.div_ceil(4),
+        };
+        let of_window = outputs / windows.max(1);
+        digit * sums
+            + inputs * chosen(x_bits)
+            + self.rows * chosen(self.m)
+            + of_window * z_bits.div_ceil(2)
+            + self.shift_add.div_ceil(interval)
     }
 
     /// LUTs of a folded multiplier, and bits of a row in its ROM.
@@ -883,6 +921,7 @@ impl KernelBits {
 
 fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
     let mut all = KernelBits {
+        rows: 0,
         multipliers: 0,
         shift_add: 0,
         digits: folded::digits(kernel).filter(|(digits, _)| made_of.builds(digits.terms)),
@@ -904,6 +943,7 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
             }
             OpKind::Multiply { coefficients, coefficient_bits, .. } => {
                 (all.m, all.coefficient) = (bits, u64::from(*coefficient_bits) + 4);
+                all.rows = coefficients.len() as u64;
                 for (a, u) in coefficients.iter().zip(u) {
                     let mut digits = 0;
                     each_digit(*a, |_, _| digits += 1);
@@ -944,6 +984,7 @@ impl fmt::Display for Target {
         match self.engine {
             Allowed::Auto => Ok(()),
             Allowed::Unrolled => write!(f, " --engine unrolled"),
+            Allowed::Serial => write!(f, " --engine serial"),
             Allowed::Folded => write!(f, " --engine folded"),
         }
     }

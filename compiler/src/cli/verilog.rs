@@ -13,7 +13,7 @@ use strassenc::adder_graph::CostModel;
 use strassenc::build::MARGIN;
 use strassenc::build::{self, Build, Edits, MOST_EFFORT, Options, Record};
 use strassenc::compile::{self, Compiled, Level, Pass};
-use strassenc::device::{DEVICES, Device};
+use strassenc::device::{DEVICES, Device, Part};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
@@ -45,6 +45,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --ii 16                   a vector every 16 clocks, for fewer LUTs
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
+  strassenc verilog runs/cnn --device xc7a100t --max-fps what that part can do at most
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
   strassenc verilog runs/digits --project vivado,fusesoc project files for these tools alone
   strassenc verilog runs/digits --dump pipelines         the stage of every node, as text; no build
@@ -185,6 +186,11 @@ pub(super) struct EngineArgs {
     /// pipelined for, with as few registers as it lets them [default: 200]
     #[arg(long, value_name = "MHZ")]
     clock: Option<f64>,
+    /// The quickest core for the part that --device names: as --lut-budget with 80 % of its LUTs,
+    /// which leaves room to route, and all its block RAMs and DSP blocks
+    #[arg(long, requires = "device",
+        conflicts_with_all = ["target_fps", "lut_budget", "bram_budget", "ii"])]
+    max_fps: bool,
     /// Most LUTs, estimated: the quickest core that fits
     #[arg(long, value_name = "N")]
     lut_budget: Option<u64>,
@@ -194,9 +200,8 @@ pub(super) struct EngineArgs {
     /// Which engine linear layers may have
     #[arg(long, value_enum, default_value_t = Allowed::Auto)]
     engine: Allowed,
-    /// Clocks from one vector, or one window of an image, to the next, 1 to 64: with more than 1,
-    /// sums pass digit by digit through unrolled layers, products of data excepted; from about 8 on,
-    /// these then take a part of the LUTs
+    /// Clocks for each pixel of the input, 1 to 64, which for vectors are those from one to the
+    /// next; every layer gets the cheapest engine that keeps up
     #[arg(long, value_name = "N", value_parser = numbers::whole(INTERVAL),
         conflicts_with_all = ["target_fps", "lut_budget", "bram_budget"])]
     ii: Option<u32>,
@@ -216,11 +221,26 @@ impl BuildArgs {
             None => Engines::default(),
         };
         self.project.validate()?;
+        if self.engines.max_fps
+            && let Some(device) = self.device.filter(|device| device.part.is_none())
+        {
+            let parts = DEVICES.iter().filter(|d| d.family == device.family && d.part.is_some());
+            let names: Vec<&str> = parts.map(|device| device.name).collect();
+            let cause = format_args!("asks what a part can do, and {} is a family", device.name);
+            let help = match names.is_empty() {
+                true => "give --lut-budget, --bram-budget and --dsp-budget instead".into(),
+                false => format!("name a part of it with --device: {}", names.join(", ")),
+            };
+            return Err(Error::input("--max-fps", cause).help(help));
+        }
         let options = Options { engines, ..self.into() };
         options.validate()?;
         Ok(options)
     }
 }
+
+/// Per cent of a part's LUTs that a core may take and still be routed with ease.
+const ROUTED: u64 = 80;
 
 impl From<BuildArgs> for Options {
     fn from(args: BuildArgs) -> Self {
@@ -255,12 +275,15 @@ impl From<BuildArgs> for Options {
         let multipliers =
             multipliers.unwrap_or(if may_lack { Multipliers::Auto } else { Multipliers::Dsp });
         let adders_of = device.unwrap_or(DEVICES[0]);
+        let part = device.and_then(|device| device.part).filter(|_| engines.max_fps);
+        let dsp_budget = dsp_budget.or(part.map(|part| part.dsp_blocks as usize));
+        let memory = |part: Part| part.memories * u64::from(adders_of.family.memory_kbit()) / 36;
         let target = Target {
             fps: engines.target_fps,
             ii: engines.ii,
             clock: engines.clock.filter(|clock| scheduled_for.is_some() || *clock != CLOCK),
-            lut: engines.lut_budget,
-            bram: engines.bram_budget,
+            lut: engines.lut_budget.or(part.map(|part| part.luts * ROUTED / 100)),
+            bram: engines.bram_budget.or(part.map(memory)),
             dsp: dsp_budget.filter(|_| multipliers == Multipliers::Dsp).map(|n| n as u64),
             engine: engines.engine,
         };

@@ -23,6 +23,7 @@
 //! - outputs are available where they leave, and those of the last layer leave in one stage.
 
 mod closure;
+mod digits;
 mod optimise;
 mod path;
 mod segment;
@@ -30,6 +31,7 @@ mod simulate;
 mod text;
 mod verify;
 
+pub use digits::digits_fit;
 pub use optimise::{earliest, schedule};
 pub use path::{is_sum_too_slow, is_too_slow};
 pub use segment::{Source, segment};

@@ -12,8 +12,8 @@ use strassenc_runtime::{Error, Result};
 /// waits for that bit of the earlier one alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Path {
-    sum: u32,
-    widest: u32,
+    pub(super) sum: u32,
+    pub(super) widest: u32,
 }
 
 impl Path {
@@ -52,9 +52,9 @@ impl Path {
 
 /// Of each node of a circuit, what lies on paths through it.
 pub(super) struct Paths {
-    delays: Delays,
+    pub(super) delays: Delays,
     /// The most that a path may take.
-    most: u32,
+    pub(super) most: u32,
     /// The node's own way; of a multiplier none, since it begins at a register.
     pub(super) nodes: Vec<Path>,
     /// What lies between a multiplier's operand and the first of its registers.
@@ -65,7 +65,7 @@ pub(super) struct Paths {
 
 impl Paths {
     /// Those of no circuit.
-    fn empty(options: &Options) -> Self {
+    pub(super) fn empty(options: &Options) -> Self {
         let (delays, most) = match options.limit {
             Limit::Adders(most) => (Delays::ADDITIONS, most),
             Limit::Clock { device, period_ps } => (device.delays(), period_ps),
@@ -115,18 +115,7 @@ impl Paths {
         if let (takes, Some(Node { name: node, op, .. })) = longest
             && takes > most
         {
-            let cause = format!(
-                "{:.1} MHz cannot be reached: node `{node}` of layer `{}` alone takes {:.2} ns",
-                1e6 / f64::from(most),
-                circuit.name,
-                f64::from(takes) / 1000.0,
-            );
-            let fastest = (1e6 / f64::from(takes)).floor();
-            let mut help = format!("the fastest clock of this layer is {fastest} MHz");
-            if op.is_multiplier() {
-                help += "; `--multipliers auto` builds what is slower from shifts and additions";
-            }
-            return Err(Error::input("--clock", cause).help(help));
+            return Err(too_slow(takes, most, &circuit.name, node, op.is_multiplier()));
         }
         Ok(paths)
     }
@@ -161,7 +150,7 @@ impl Paths {
 
     /// What lies between a multiplier's operand and its first register, and the longest path
     /// between two of its registers, with products of so many bits.
-    fn multiplier(&self, width: u32, options: &Options) -> (Path, Path) {
+    pub(super) fn multiplier(&self, width: u32, options: &Options) -> (Path, Path) {
         let none = Path::default();
         if matches!(options.limit, Limit::Adders(_)) {
             return (none, none);
@@ -179,6 +168,21 @@ impl Paths {
     }
 }
 
+/// A node that takes longer than a path may, in picoseconds, and whether it is a multiplier.
+pub(super) fn too_slow(takes: u32, most: u32, layer: &str, node: &str, multiplies: bool) -> Error {
+    let cause = format!(
+        "{:.1} MHz cannot be reached: node `{node}` of layer `{layer}` alone takes {:.2} ns",
+        1e6 / f64::from(most),
+        f64::from(takes) / 1000.0,
+    );
+    let fastest = (1e6 / f64::from(takes)).floor();
+    let mut help = format!("the fastest clock of this layer is {fastest} MHz");
+    if multiplies {
+        help += "; `--multipliers auto` builds what is slower from shifts and additions";
+    }
+    Error::input("--clock", cause).help(help)
+}
+
 /// Whether a hardware multiplier with products in this interval has a path that is too long.
 pub fn is_too_slow(product: Interval, options: &Options) -> bool {
     let paths = Paths::empty(options);
@@ -193,7 +197,7 @@ pub fn is_sum_too_slow(bits: u32, terms: usize, options: &Options) -> bool {
 }
 
 /// A sum of so many bits and terms.
-fn sum(bits: u32, terms: usize, delays: &Delays) -> Path {
+pub(super) fn sum(bits: u32, terms: usize, delays: &Delays) -> Path {
     let third = if terms > 2 { delays.third } else { 0 };
     Path { sum: delays.sum + third, widest: bits }
 }

@@ -1,0 +1,83 @@
+//! Whether a layer in digits meets the clock: its registers stand where they stand.
+
+use super::path::{Path, Paths, sum, too_slow};
+use super::{Limit, Options};
+use crate::circuit::{self, Circuit};
+use crate::device::Family;
+use crate::serial::{Form, Node, Op, Serial};
+use strassenc_runtime::Result;
+
+/// Checks that each path between two registers of a layer in digits takes no longer than the clock
+/// that was asked for lets it. Where none was, nothing is checked: one sum of digits lies between
+/// two registers.
+///
+/// # Errors
+/// With the fastest clock where a path is longer.
+pub fn digits_fit(circuit: &Circuit, serial: &Serial, options: &Options) -> Result<()> {
+    let Limit::Clock { device, .. } = options.limit else { return Ok(()) };
+    let paths = Paths::empty(options);
+    let luts_of_six = matches!(device.family, Family::Xc7 | Family::Xcup);
+    // A choice among so many places; 16 with the multiplexers behind LUTs of 6 inputs.
+    let choice = |places: u32| {
+        let levels = if luts_of_six {
+            places.checked_ilog2().map_or(0, |log| log / 4 + 1)
+        } else {
+            places.next_power_of_two().ilog2()
+        };
+        Path { sum: levels * paths.delays.sum, widest: 0 }
+    };
+    // The way from the last register to what a node shows.
+    let mut shown = vec![Path::default(); serial.nodes.len()];
+    let mut longest: (u32, Option<&Node>) = (0, None);
+    for (i, node) in serial.nodes.iter().enumerate() {
+        let own = circuit.node(node.of);
+        let read = node.op.operands().map(|x| shown[x.index()]).fold(Path::default(), Path::worst);
+        // The longest way that ends in the node's registers, and what follows them.
+        let (way, after) = match (node.op, node.form) {
+            (Op::Add { terms, .. }, Form::Serial(digit)) => {
+                (read.then(sum(digit, terms.len(), &paths.delays)), Path::default())
+            }
+            (Op::Digits { x, .. }, Form::Serial(digit)) => {
+                let places = serial.node(x).form.bits().div_ceil(digit).min(serial.interval);
+                (read.worst(choice(places)), Path::default())
+            }
+            // Few bits of a place decide a constant's.
+            (Op::Constant, _) => (Path::default(), choice(2)),
+            (Op::Shift { .. } | Op::Delay(_), _) => (read, Path::default()),
+            (Op::Parallel(_), _) if own.op.is_multiplier() => {
+                let (before, within) = paths.multiplier(own.width, options);
+                (read.then(before).worst(within), Path::default())
+            }
+            (Op::Parallel(_), form) => match own.op {
+                circuit::Op::Clamp { .. } => {
+                    let bounded = read.then(sum(form.bits(), 2, &paths.delays));
+                    (bounded, bounded)
+                }
+                circuit::Op::Offset { .. } if !own.op.is_wires() => {
+                    (read.then(sum(form.bits(), 2, &paths.delays)), Path::default())
+                }
+                _ => (read, read),
+            },
+            _ => (read, read),
+        };
+        let takes = paths.takes(way);
+        if takes > longest.0 {
+            longest = (takes, Some(node));
+        }
+        shown[i] = after;
+    }
+    for &output in &serial.outputs {
+        let takes = paths.takes(shown[output.index()].then(paths.memory()));
+        if takes > longest.0 {
+            longest = (takes, Some(serial.node(output)));
+        }
+    }
+    match longest {
+        (takes, Some(node)) if takes > paths.most => {
+            let own = circuit.node(node.of);
+            let multiplies = own.op.is_multiplier();
+            Err(too_slow(takes, paths.most, &circuit.name, &own.name, multiplies))
+        }
+        _ => Ok(()),
+    }
+}
