@@ -368,7 +368,7 @@ struct Weights {
 impl Default for Weights {
     /// The price of each resource in LUTs, about, by their numbers on devices.
     fn default() -> Self {
-        Weights { lut: 1, half_bram: 150, multiplier: 100 }
+        Weights { lut: 1, half_bram: 150, multiplier: 50 }
     }
 }
 

@@ -584,7 +584,10 @@ fn sums_are_equal(module: &str, text: &str, sets: &[String], tools: &Tools) -> b
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("sum.v"), text).unwrap();
     let (registers, by) = match text.contains("always @(posedge clk)") {
-        true => ("opt_clean\nexpose */w:carry */w:above */w:word\n", "-tempinduct -set-init-zero"),
+        true => (
+            "setattr -set keep 1 w:carry w:above w:word\nopt_clean\nexpose w:carry w:above w:word\n",
+            "-tempinduct -set-init-zero",
+        ),
         false => ("", ""),
     };
     let prove = |set: &String| {

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use strassenc::adder_graph::Terms;
+use strassenc::adder_graph::{self, Operands, Terms};
 use strassenc::circuit;
 use strassenc::compile::{Compiled, Options, SerialLayer, compile};
 use strassenc::emit::{self, emit};
@@ -26,8 +26,15 @@ fn every(ii: u32) -> Target {
     Target { ii: Some(ii), engine: Allowed::Serial, ..Target::default() }
 }
 
+/// Sums of three terms for every other interval.
+fn share(ii: u32) -> adder_graph::Options {
+    let operands = if ii.is_multiple_of(2) { Operands::Three } else { Operands::Two };
+    adder_graph::Options { operands, ..adder_graph::Options::default() }
+}
+
 fn compiled(model: &Model, ii: u32, multipliers: Multipliers) -> Compiled {
-    let options = Options { target: every(ii), multipliers, ..Options::default() };
+    let share = share(ii);
+    let options = Options { target: every(ii), multipliers, share, ..Options::default() };
     compile(model, &options, &|_| {}, &|| false).unwrap()
 }
 
@@ -252,7 +259,8 @@ fn digits_compute_in_verilator_what_golden_does() {
         let seed = *seed;
         let ([input, output], frames) = any_streams(*streams);
         let target = every(*ii);
-        let options = Options { target, multipliers: *array, input, output, ..Options::default() };
+        let (multipliers, share) = (*array, share(*ii));
+        let options = Options { target, multipliers, share, input, output, ..Options::default() };
         let compiled = compile(model, &options, &|_| {}, &|| false).unwrap();
         let options = emit::Options { frames, clock_enable: *clock_enable, ..Default::default() };
         let emitted = emit(&compiled, &options).unwrap();

@@ -511,7 +511,13 @@ impl<'a> Builder<'a> {
     ) -> StreamId {
         let (number, end) = (*layers.start(), *layers.end());
         let input = kernel.input;
-        let mut x = self.convert(Some(number), "x", x, input.channels);
+        // What nothing of the layer but a segment of several reads stands before all of these.
+        let mut x = if number != end && kernel.windows == Windows::pixels(input) {
+            let name = format!("{}_x", self.dataflow.layers[number].name);
+            self.convert(None, &name, x, input.channels)
+        } else {
+            self.convert(Some(number), "x", x, input.channels)
+        };
         let (windows, from) = (kernel.windows, self.streams[x.index()].format);
         // Windows of one pixel each, all of them, need no storage.
         if windows != Windows::pixels(input) {
