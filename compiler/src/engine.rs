@@ -257,6 +257,8 @@ struct Estimator<'a> {
     kernels: Vec<Option<KernelBits>>,
     /// The engines that the user gives.
     given: &'a Engines,
+    /// Whether anything is asked for, so that layers may be serial unasked.
+    asked: bool,
 }
 
 /// No engines.
@@ -269,12 +271,13 @@ impl<'a> Estimator<'a> {
             layer.kernel().map(|k| kernel_bits(k, made_of(number)))
         };
         let kernels = dataflow.layers.par_iter().enumerate().map(bits).collect();
-        Estimator { dataflow, kernels, given: &NONE }
+        Estimator { dataflow, kernels, given: &NONE, asked: false }
     }
 }
 
 /// Chooses the engine of every layer but those that are `given`, which fit their layers. Without a
-/// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can; with a
+/// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can, and no
+/// layer is serial; with a
 /// budget, it is the quickest one that fits by its prices, or else the smallest one. `multipliers`
 /// says what those of all engines will be made of, no budget considered.
 ///
@@ -293,12 +296,11 @@ pub fn choose(
     {
         let name = &layer.name;
         let cause = format_args!("layer `{name}` multiplies data by data, a word every clock");
-        return Err(Error::input("--ii", cause).help(
-            "leave it out: this core keeps up with a word every clock, and is no smaller \
-                for fewer",
-        ));
+        let help = "leave it out: this core takes a word every clock, and is no smaller for fewer";
+        return Err(Error::input("--ii", cause).help(help));
     }
-    let estimator = &Estimator { given, ..Estimator::new(dataflow, &|_| multipliers) };
+    let asked = target.fps.is_some() || target.ii.is_some() || target.budgeted();
+    let estimator = &Estimator { given, asked, ..Estimator::new(dataflow, &|_| multipliers) };
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target, Weights::default());
     }
@@ -491,10 +493,14 @@ impl Estimator<'_> {
                 }
                 let of_data = kernel.chain.multiplies_data();
                 let wired = allowed != Allowed::Folded || of_data || padded_rows(kernel, 1) == 0;
-                let serial = (!of_data && kernel.chain.loaded.is_none())
+                let may = match allowed {
+                    Allowed::Auto => self.asked,
+                    Allowed::Serial => true,
+                    Allowed::Unrolled | Allowed::Folded => false,
+                };
+                let serial = (may && !of_data && kernel.chain.loaded.is_none())
                     .then(|| serial(kernel, interval, allowed == Allowed::Serial))
-                    .flatten()
-                    .filter(|_| matches!(allowed, Allowed::Auto | Allowed::Serial));
+                    .flatten();
                 if wired && (serial.is_none() || allowed != Allowed::Serial) {
                     all.push(Choice::Unrolled);
                 }

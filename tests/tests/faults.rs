@@ -396,7 +396,7 @@ fn a_damaged_sign_is_found_by_name() {
 fn a_damaged_sign_of_digits_is_found_by_name() {
     let tools = tools();
     let model = random_model(&small());
-    let target = Target { ii: Some(8), ..Target::default() };
+    let target = Target { ii: Some(8), engine: Allowed::Serial, ..Target::default() };
     let asked = compile::Options { target, ..Default::default() };
     let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
     let emitted = emit(&compiled, &emit::Options::default()).unwrap();

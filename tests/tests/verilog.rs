@@ -120,8 +120,11 @@ fn any_core() -> impl Strategy<Value = Core> {
             let schedule = schedule::Options { limit, multiplier_latency };
             let ([input, output], frames) = any_streams(streams);
             let (share, control) = (any_search(streams), streams % 3 == 0);
-            let ii = (streams % 4 == 0).then_some(2 + (streams % 15) as u32);
-            let target = engine::Target { ii, ..engine::Target::default() };
+            // Products of data have no digits.
+            let ii = (streams % 4 == 0 && !recipe.two_operands)
+                .then_some(2 + (streams % 15) as u32);
+            let engine = if ii.is_some() { Allowed::Serial } else { Allowed::Auto };
+            let target = engine::Target { ii, engine, ..engine::Target::default() };
             let asked = compile::Options {
                 share,
                 schedule,
