@@ -585,7 +585,8 @@ fn sums_are_equal(module: &str, text: &str, sets: &[String], tools: &Tools) -> b
     std::fs::write(folder.path().join("sum.v"), text).unwrap();
     let (registers, by) = match text.contains("always @(posedge clk)") {
         true => (
-            "setattr -set keep 1 w:carry w:above w:word\nopt_clean\nexpose w:carry w:above w:word\n",
+            "setattr -set keep 1 w:carry w:above w:word\nopt_clean\n\
+             expose w:carry w:above w:word\n",
             "-tempinduct -set-init-zero",
         ),
         false => ("", ""),
