@@ -257,7 +257,7 @@ struct Estimator<'a> {
     kernels: Vec<Option<KernelBits>>,
     /// The engines that the user gives.
     given: &'a Engines,
-    /// Whether anything is asked for, so that layers may be serial unasked.
+    /// Whether a rate is asked for: only then are layers serial unasked.
     asked: bool,
 }
 
@@ -276,8 +276,7 @@ impl<'a> Estimator<'a> {
 }
 
 /// Chooses the engine of every layer but those that are `given`, which fit their layers. Without a
-/// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can, and no
-/// layer is serial; with a
+/// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can; with a
 /// budget, it is the quickest one that fits by its prices, or else the smallest one. `multipliers`
 /// says what those of all engines will be made of, no budget considered.
 ///
@@ -299,15 +298,15 @@ pub fn choose(
         let help = "leave it out: this core takes a word every clock, and is no smaller for fewer";
         return Err(Error::input("--ii", cause).help(help));
     }
-    let asked = target.fps.is_some() || target.ii.is_some() || target.budgeted();
+    let asked = target.fps.is_some() || target.ii.is_some();
     let estimator = &Estimator { given, asked, ..Estimator::new(dataflow, &|_| multipliers) };
     if let Some(interval) = target.interval() {
-        return at(estimator, interval, target, Weights::default());
+        return at(estimator, interval, target, Weights::of_rate());
     }
     let quickest = quickest(estimator, target.engine)?;
     if let Some(ii) = target.ii {
         let pixels = dataflow.edges[0].shape.pixels() as u64;
-        return at(estimator, quickest.max(pixels * u64::from(ii)), target, Weights::default());
+        return at(estimator, quickest.max(pixels * u64::from(ii)), target, Weights::of_rate());
     }
     if !target.budgeted() {
         return at(estimator, quickest, target, Weights::default());
@@ -370,11 +369,16 @@ struct Weights {
 impl Default for Weights {
     /// The price of each resource in LUTs, about, by their numbers on devices.
     fn default() -> Self {
-        Weights { lut: 1, half_bram: 150, multiplier: 50 }
+        Weights { lut: 1, half_bram: 150, multiplier: 100 }
     }
 }
 
 impl Weights {
+    /// Where a rate is asked for and no budget: multipliers that a part has are there anyway.
+    fn of_rate() -> Self {
+        Weights { multiplier: 50, ..Weights::default() }
+    }
+
     /// The weights under which nothing outweighs what the target has a budget of.
     fn of_scarce(target: &Target) -> Self {
         let Weights { lut, half_bram, multiplier } = Weights::default();

@@ -121,8 +121,8 @@ fn any_core() -> impl Strategy<Value = Core> {
             let ([input, output], frames) = any_streams(streams);
             let (share, control) = (any_search(streams), streams % 3 == 0);
             // Products of data have no digits.
-            let ii = (streams % 4 == 0 && !recipe.two_operands)
-                .then_some(2 + (streams % 15) as u32);
+            let ii =
+                (streams % 4 == 0 && !recipe.two_operands).then_some(2 + (streams % 15) as u32);
             let engine = if ii.is_some() { Allowed::Serial } else { Allowed::Auto };
             let target = engine::Target { ii, engine, ..engine::Target::default() };
             let asked = compile::Options {
