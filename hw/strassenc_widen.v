@@ -57,8 +57,8 @@ module strassenc_widen #(
             if (WORDS == 2) begin : two
                 always @(posedge clk) if (clken & accept) stored <= s_data;
             end else begin : more
-                always @(posedge clk) if (clken & accept)
-                    stored <= {s_data, stored[(WORDS-1)*BITS-1:BITS]};
+                always @(posedge clk)
+                    if (clken & accept) stored <= {s_data, stored[(WORDS-1)*BITS-1:BITS]};
             end
             always @(posedge clk) if (clken & accept & count == {COUNT_BITS{1'b0}}) user <= s_user;
         end
