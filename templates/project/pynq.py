@@ -10,6 +10,17 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
     y = core(x)
     y = core.infer(x)     # integers, as the core has them
+{%- if d.control.is_some() %}
+
+With its registers beside the DMA engine, it says how the core does:
+
+    overlay = Overlay("{{ d.name }}.bit")
+    core = Core(overlay.axi_dma_0, overlay.{{ d.name }}_0)
+    core.status() & STATUS_BITS["EMPTY"], core.frames_in(), core.frames_out()
+{%- if d.loads() %}
+    core.load(open("table.bin", "rb").read())     # as `strassenc reload -o table.bin` writes it
+{%- endif %}
+{%- endif %}
 {%- if d.recurrent %}
 
 Simple mode carries no tuser: tie s_axis_tuser low. A sequence begins with the first vector after a
@@ -19,6 +30,10 @@ reset of the core.
 Tried with the core in a simulator, and a stand-in for pynq 3.1; no board was at hand.
 """
 
+{% if d.loads() -%}
+import time
+
+{% endif -%}
 import numpy as np
 
 INPUTS, OUTPUTS = {{ d.input.elements }}, {{ d.output.elements }}
@@ -72,15 +87,56 @@ def unpack(results):
 {%- else %}
     return every.view("<i8")[:, :, 0]
 {%- endif %}
+{%- if let Some(control) = d.control %}
+
+
+# Addresses of registers, what they always hold, and their bits.
+{%- for r in control.registers %}
+{{ r.name }} = {{ r.offset }}
+{%- endfor %}
+HOLDS = {
+{%- for r in control.registers %}
+{%- if let Some(value) = r.value %}
+    {{ r.name }}: 0x{{ "{:08x}"|format(value) }},
+{%- endif %}
+{%- endfor %}
+}
+{%- for r in control.registers %}
+{%- if !r.fields.is_empty() %}
+{{ r.name }}_BITS = {
+{%- for field in r.fields %}
+    "{{ field.name }}": 1 << {{ field.bit }},
+{%- endfor %}
+}
+{%- endif %}
+{%- endfor %}
+{%- if let Some(table) = control.table %}
+TABLE, WORDS = {{ table.offset }}, {{ table.words }}
+{%- endif %}
+{%- endif %}
 
 
 class Core:
+{%- if d.control.is_some() %}
+    """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay, and its
+    registers, another one: whatever has read(offset) and write(offset, value)."""
+
+    def __init__(self, dma, registers=None):
+{%- else %}
     """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay."""
 
     def __init__(self, dma):
+{%- endif %}
         from pynq import allocate
 
         self.dma = dma
+{%- if d.control.is_some() %}
+        self.registers = registers
+        if registers is not None:
+            for offset, due in HOLDS.items():
+                if registers.read(offset) != due:
+                    raise RuntimeError(f"register {offset:#x} is not that of this core's build")
+{%- endif %}
         self.frame = allocate(shape=(INPUTS * INPUT_BYTES,), dtype=np.uint8)
         self.result = allocate(shape=(OUTPUTS * OUTPUT_BYTES,), dtype=np.uint8)
 
@@ -107,6 +163,47 @@ class Core:
                 raise RuntimeError("a result has a wrong length: reset the core and begin anew")
             result[:] = self.result
         return unpack(results).reshape(*x.shape[:-1], OUTPUTS)
+{%- if let Some(control) = d.control %}
+
+    def status(self):
+        """The bits of STATUS_BITS."""
+        return self.registers.read(STATUS)
+
+    def frames_in(self):
+        """Frames that have entered since the reset of the core, modulo 2**32."""
+        return self.registers.read(FRAMES_IN)
+
+    def frames_out(self):
+        """Frames that have left since the reset of the core, modulo 2**32."""
+        return self.registers.read(FRAMES_OUT)
+{%- if control.has("COMMAND", "CLEAR_ERROR") %}
+
+    def clear_error(self):
+        """Clears the error of a wrong frame."""
+        self.registers.write(COMMAND, COMMAND_BITS["CLEAR_ERROR"])
+{%- endif %}
+{%- if control.table.is_some() %}
+
+    def load(self, table, seconds=1.0):
+        """Has the core load a table between two frames: bytes, as `strassenc reload` writes them.
+        All frames to come have it then."""
+        words = np.frombuffer(table, "<u4")
+        if len(words) != WORDS:
+            raise ValueError(f"a table of this core has {4 * WORDS} bytes, not {len(table)}")
+        # A table that is being loaded takes no word.
+        self._wait_loaded(seconds)
+        for i, word in enumerate(words):
+            self.registers.write(TABLE + 4 * i, int(word))
+        self.registers.write(COMMAND, COMMAND_BITS["LOAD"])
+        self._wait_loaded(seconds)
+
+    def _wait_loaded(self, seconds):
+        end = time.monotonic() + seconds
+        while self.status() & STATUS_BITS["LOADING"]:
+            if time.monotonic() > end:
+                raise RuntimeError("the core is still loading a table")
+{%- endif %}
+{%- endif %}
 
     def close(self):
         """Frees the two buffers."""

@@ -139,11 +139,12 @@ fn in_c(board: &Board) {
 }
 
 fn for_pynq(board: &Board) {
-    board.is_golden_s(1, &|vectors| {
+    board.is_golden_s(2, &|vectors| {
         let mut command = python(&board.core);
         command.current_dir(&board.core);
         command.env("BOARD", &board.library).arg(drivers().join("main.py"));
-        tools().run(command.arg(vectors).arg(INFERENCES.to_string())).unwrap()
+        command.arg(vectors).arg(INFERENCES.to_string()).arg(&board.table);
+        tools().run(&mut command).unwrap()
     });
 }
 

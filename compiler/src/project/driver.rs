@@ -79,6 +79,13 @@ impl<'a> Driver<'a> {
     }
 }
 
+impl Driver<'_> {
+    /// Whether the core loads a table.
+    fn loads(&self) -> bool {
+        self.control.is_some_and(|control| control.table.is_some())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "project/driver.h")]
 struct Header<'a> {

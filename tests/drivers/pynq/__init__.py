@@ -8,6 +8,7 @@ import os
 import numpy as np
 
 _board = ctypes.CDLL(os.environ["BOARD"])
+_board.core_read.restype = ctypes.c_uint32
 _board.board_base.restype = ctypes.c_uint64
 _board.board_memory.restype = ctypes.POINTER(ctypes.c_uint8)
 _memory = np.ctypeslib.as_array(_board.board_memory(), (1 << 16,))
@@ -78,6 +79,16 @@ class _Channel:
         if not self.sends:
             self.buffer.invalidate()
         self.transferred = self.read(0x28)
+
+
+class Registers:
+    """The registers of the core, as an overlay has them."""
+
+    def read(self, offset):
+        return _board.core_read(offset)
+
+    def write(self, offset, value):
+        _board.core_write(offset, ctypes.c_uint32(value))
 
 
 class DMA:
