@@ -167,6 +167,12 @@ pub fn number(value: impl fmt::Display) -> String {
     }
 }
 
+/// A number of about four significant digits, for people.
+pub fn significant(v: f64) -> String {
+    let digits = (3.0 - v.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{v:.digits$}")
+}
+
 /// How many of what there are: `1 clock`, `2 clocks`.
 pub fn count<T: Copy + fmt::Display + PartialEq + From<u8>>(n: T, what: &str) -> String {
     format!("{n} {what}{}", if n == T::from(1) { "" } else { "s" })

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{Split, npy};
+use strassenc_runtime::error::significant;
 use strassenc_runtime::network::{Measure, Recipe};
 use strassenc_runtime::train::{self, CHECKPOINT, ImageCheckpoint, Measures, SequenceCheckpoint};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
@@ -281,12 +282,6 @@ fn float(model: &Model, recipe: &Recipe, path: &Path, split: &Split) -> Option<F
     }
     let recorded = format!("test_{}_float", recipe.loss.measure().key());
     model.provenance.metrics.get(&recorded).map(|judged| Float::Provenance { judged: *judged })
-}
-
-/// A number of four significant digits.
-fn significant(v: f64) -> String {
-    let digits = (3.0 - v.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
-    format!("{v:.digits$}")
 }
 
 /// What is said in the place of figures of integers.

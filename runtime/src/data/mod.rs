@@ -20,7 +20,7 @@ mod spec;
 pub mod text;
 mod values;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, significant};
 use crate::model::Model;
 use crate::network::Loss;
 use labels::Classes;
@@ -405,13 +405,9 @@ fn ends(of: ArrayView1<f64>) -> (f64, f64) {
 
 /// A number for people, of about four digits.
 fn shown(v: f64) -> String {
-    let digits = (3.0 - v.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
-    let text = format!("{v:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    let text = significant(v);
+    let rest = text.trim_end_matches('0').trim_end_matches('.');
+    if text.contains('.') { rest.to_owned() } else { text }
 }
 
 /// A fixed, class-balanced split: in order of appearance, every fifth sample of each class is a

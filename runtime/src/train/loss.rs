@@ -293,7 +293,7 @@ fn softmax_sum<T: Real>(row: ArrayView1<T>) -> (T, T) {
 }
 
 /// Index of the largest entry, the first one where several are equal.
-fn argmax<T: Real>(row: ArrayView1<T>) -> usize {
+pub(super) fn argmax<T: PartialOrd>(row: ArrayView1<T>) -> usize {
     let mut best = 0;
     for (i, v) in row.iter().enumerate() {
         if *v > row[best] {

@@ -1,9 +1,9 @@
 //! How well outputs do over a whole split, in the units of its data.
 
-use super::loss::{Score, score_values};
+use super::loss::{Score, argmax, score_values};
 use crate::data::Split;
 use crate::network::{Recipe, Scaling};
-use ndarray::{Array2, ArrayView1, ArrayView2, Zip};
+use ndarray::{Array2, ArrayView2, Zip};
 use serde::Serialize;
 
 /// How well outputs do.
@@ -50,7 +50,7 @@ impl Measures {
         let share = |count: usize| count as f64 / outputs.nrows().max(1) as f64;
         let Some(targets) = &split.targets else {
             let rows = outputs.outer_iter().zip(&split.labels);
-            let correct = rows.filter(|(row, label)| largest(row.view()) == **label as usize);
+            let correct = rows.filter(|(row, label)| argmax(row.view()) == **label as usize);
             let correct = correct.count();
             return Measures::Classes { correct, accuracy: share(correct) };
         };
@@ -105,17 +105,6 @@ fn in_units(recipe: &Recipe, mut outputs: Array2<f64>) -> Array2<f64> {
         columns.for_each(|(mut v, (offset, scale))| v.mapv_inplace(|v| offset + scale * v));
     }
     outputs
-}
-
-/// The index of the largest, the first of equal ones.
-fn largest<T: PartialOrd>(row: ArrayView1<T>) -> usize {
-    let mut best = 0;
-    for (i, v) in row.iter().enumerate() {
-        if *v > row[best] {
-            best = i;
-        }
-    }
-    best
 }
 
 #[cfg(test)]
