@@ -16,23 +16,26 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+FIGURES = ["luts", "flip_flops", "dsp_blocks", "brams"]
 ENGINES = {"unrolled": "#888888", "serial": "#1f77b4", "folded": "#d62728", "auto": "#2ca02c"}
 
 
 def point(program, model, engine, fps, minutes):
     """The figures of one core, or None."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "verilog", model, "-o", f"{folder}/core", "--json", "--project", "none"]
-        command += ["--engine", engine, "--target-fps", str(fps), "--anyway", "--quiet"]
+        core = f"{folder}/core"
+        command = [program, "verilog", model, "-o", core, "--project", "none", "--quiet"]
+        command += ["--engine", engine, "--target-fps", str(fps), "--anyway"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60 * minutes)
+            done = subprocess.run(command, capture_output=True, timeout=60 * minutes)
         except subprocess.TimeoutExpired:
             return None
-    if done.returncode != 0:
-        return None
-    total = json.loads(done.stdout)["figures"]["total"]
-    return {"luts": total["luts"], "flip_flops": total["flip_flops"],
-            "multipliers": total["multipliers"]}
+        if done.returncode != 0:
+            return None
+        report = [program, "report", core, "--json"]
+        told = subprocess.run(report, capture_output=True, check=True).stdout
+    total = json.loads(told)["total"]
+    return {key: total[key] for key in FIGURES}
 
 
 def plot(rows, path):
@@ -88,7 +91,7 @@ def main():
             if figures:
                 rows.append({"engine": engine, "fps": fps, **figures})
     with open(f"{args.output}.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, ["engine", "fps", "luts", "flip_flops", "multipliers"])
+        table = csv.DictWriter(file, ["engine", "fps", *FIGURES])
         table.writeheader()
         table.writerows(rows)
     plot(rows, f"{args.output}.svg")
