@@ -461,7 +461,7 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
         let help = if options.engines.layers.contains_key(name) {
             "take the layer out of the file of --engines, or leave out --reloadable"
         } else {
-            "leave out --ii, or --reloadable"
+            "leave out --engine serial, or --reloadable"
         };
         return Err(Error::input(format_args!("layer `{name}`"), cause).help(help));
     }

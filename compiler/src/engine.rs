@@ -502,8 +502,10 @@ impl Estimator<'_> {
                     Allowed::Serial => true,
                     Allowed::Unrolled | Allowed::Folded => false,
                 };
-                let serial = (may && !of_data && kernel.chain.loaded.is_none())
-                    .then(|| serial(kernel, interval, allowed == Allowed::Serial))
+                // What is loaded cannot be serial, which is refused where it is asked for.
+                let must = allowed == Allowed::Serial;
+                let serial = (may && !of_data && (must || kernel.chain.loaded.is_none()))
+                    .then(|| serial(kernel, interval, must))
                     .flatten();
                 if wired && (serial.is_none() || allowed != Allowed::Serial) {
                     all.push(Choice::Unrolled);

@@ -541,10 +541,16 @@ fn what_cannot_be_loaded_is_refused() {
     let told = reload::words(&Build::open(&path).unwrap(), &model).unwrap_err().to_string();
     assert!(told.contains("not loaded at run time") && told.contains("--reloadable"), "{told}");
 
-    let target = Target { ii: Some(4), ..Target::default() };
-    let serial = Options { target, ..options };
-    let told = build::compile(&model, &serial, &|_| {}, &|| false, &|| 0.0).unwrap_err();
-    assert!(told.to_string().contains("leave out --ii"), "{told}");
+    // A rate alone is kept without serial layers.
+    let of = |engine| {
+        let target = Target { ii: Some(4), engine, ..Target::default() };
+        let options = Options { target, ..options.clone() };
+        build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0)
+    };
+    let kept = of(Allowed::Auto).unwrap();
+    assert!(kept.timing.interval() <= 4 && kept.layers.iter().all(|l| l.serial().is_none()));
+    let told = of(Allowed::Serial).unwrap_err();
+    assert!(told.to_string().contains("leave out --engine serial"), "{told}");
 }
 
 /// All that can be loaded is within the widths: at every end of each, alone and together.
