@@ -31,6 +31,13 @@ module {{ module }} (
 {%- endfor %}
     end
 {%- endif %}
+{%- if !products.is_empty() %}
+
+    // ==== Multipliers: the product of the row whose turn it is
+{%- for (bits, rows) in products %}
+    wire [{{ bits - 1 }}:0] multiplier_{{ loop.index0 }};  // {{ rows }}
+{%- endfor %}
+{%- endif %}
 {% for c in clocks %}
     // ==== Clock {{ c.number }}: {{ c.summary }}
 {%- for t in c.tables %}
@@ -70,14 +77,17 @@ module {{ module }} (
         .digit({{ d.name }})
     );
 {%- endfor %}
+{%- for p in c.products %}
+    wire [{{ p.high }}:0] {{ p.name }} = {{ p.value }};  // {{ p.origin }}
+{%- endfor %}
 {%- for m in c.multipliers %}
-    wire [{{ m.high }}:0] {{ m.name }};  // {{ m.origin }}: round({{ m.coefficient_value }} * {{ m.x }}
-    {%- if m.shift != 0 %} * 2^{{ -m.shift }}{% endif %})
-    strassenc_multiplier #(
-        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}), .COEFFICIENT_BITS({{ m.coefficient_bits }}), .COEFFICIENT({{ m.coefficient }}),
-        .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.high + 1 }}), .LATENCY({{ m.latency }})
-    ) multiplier_{{ m.name }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}), .product({{ m.name }})
+    strassenc_serial_multiplier #(
+        .ROWS({{ m.rows }}), .TURN_BITS({{ position_bits }}), .DIGIT({{ m.digit }}), .DIGITS({{ m.digits }}), .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}),
+        .COEFFICIENT_BITS({{ m.coefficient_bits }}), .COEFFICIENTS({ {{- m.coefficients -}} }),
+        .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.bits }}), .LATENCY({{ m.latency }})
+    ) multiply_{{ m.number }} (
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .turn(position_{{ m.first }}), .digits({ {{- m.words -}} }),
+        .product(multiplier_{{ m.number }})
     );
 {%- endfor %}
 {%- for b in c.bounds %}

@@ -722,7 +722,8 @@ impl Estimator<'_> {
                         }
                     },
                     half_brams: 0,
-                    multipliers: bits.multipliers,
+                    // Each serves as many rows as a word has clocks.
+                    multipliers: bits.multipliers.div_ceil(every),
                 };
                 if windows.size != Extent::ONE {
                     let pixel = x_bits * input.channels as u64;
@@ -898,7 +899,8 @@ struct KernelBits {
 impl KernelBits {
     /// LUTs of a layer whose words pass in so many clocks, with the number and bits of what enters
     /// and of what leaves in all windows: a LUT for each bit of a digit of a sum, one for four
-    /// places among which a digit is chosen, and one for two bits that are bounded.
+    /// places among which a digit is chosen, or rows among which a multiplier's operand is, and one
+    /// for two bits that are bounded.
     fn serial(
         &self,
         interval: u64,
@@ -916,6 +918,7 @@ impl KernelBits {
         digit * sums
             + inputs * chosen(x_bits)
             + self.rows * chosen(self.m)
+            + self.multipliers * self.u.div_ceil(4)
             + of_window * z_bits.div_ceil(2)
             + self.shift_add.div_ceil(interval)
     }

@@ -229,7 +229,13 @@ fn circuit_figures(figures: &mut LayerFigures, engine: &LayerEngine) {
     figures.per_window = count(|op| op.row().is_some());
     figures.shift_add = count(Op::is_shift_add);
     figures.shift_add_adders = circuit.nodes.iter().filter(|n| n.adds_to_product()).count();
-    figures.products = products(circuit);
+    figures.products = match engine {
+        LayerEngine::Serial(layer) => counted(
+            (layer.serial.multipliers(circuit).iter())
+                .map(|m| (m.operand.0 + u32::from(!m.operand.1), m.coefficient_bits)),
+        ),
+        _ => products(circuit),
+    };
     (figures.wb, figures.wc) = (wb.into(), wc.into());
     figures.constant_additions = (circuit.nodes.iter())
         .filter(|node| circuit.adds_constant(&node.op) && !node.adds_to_product())
@@ -292,24 +298,26 @@ impl MatrixFigures {
 }
 
 fn products(circuit: &Circuit) -> Vec<Products> {
+    let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);
+    counted(circuit.nodes.iter().filter_map(|node| match node.op {
+        Op::Multiply { x, coefficient_bits, .. } => Some((bits(x), coefficient_bits)),
+        Op::Product { x, y, .. } => Some((bits(x).max(bits(y)), bits(x).min(bits(y)))),
+        _ => None,
+    }))
+}
+
+/// How many multipliers there are of each width, the widest first.
+fn counted(widths: impl Iterator<Item = (u32, u32)>) -> Vec<Products> {
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    for node in &circuit.nodes {
-        let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);
-        let widths = match node.op {
-            Op::Multiply { x, coefficient_bits, .. } => (bits(x), coefficient_bits),
-            Op::Product { x, y, .. } => (bits(x).max(bits(y)), bits(x).min(bits(y))),
-            _ => continue,
-        };
-        *counts.entry(widths).or_default() += 1;
+    for width in widths {
+        *counts.entry(width).or_default() += 1;
     }
-    let widths = counts.into_iter().rev();
-    widths
-        .map(|((operand_bits, coefficient_bits), count)| Products {
-            operand_bits,
-            coefficient_bits,
-            count,
-        })
-        .collect()
+    let of = |((operand_bits, coefficient_bits), count)| Products {
+        operand_bits,
+        coefficient_bits,
+        count,
+    };
+    counts.into_iter().rev().map(of).collect()
 }
 
 /// Additions, clamps and multipliers on the longest path.

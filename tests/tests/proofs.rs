@@ -656,16 +656,10 @@ fn bounds_in_luts_are_the_bounds() {
 }
 
 #[test]
-fn digits_chosen_by_multiplexers_are_the_digits() {
-    let (tools, text, module) =
-        (tools(), hw("strassenc_serial_digits.v"), "strassenc_serial_digits");
-    let set = |(bits, signed, digit, places): (u32, u32, u32, u32)| {
-        format!(
-            "-set BITS {bits} -set SIGNED {signed} -set DIGIT {digit} -set POSITION_BITS {places}"
-        )
-    };
-    let all =
-        [(8, 0, 1, 4), (15, 1, 1, 4), (9, 1, 1, 4), (13, 1, 2, 3), (21, 0, 1, 5), (24, 1, 1, 6)];
+fn a_choice_by_multiplexers_is_the_choice() {
+    let (tools, text, module) = (tools(), hw("strassenc_select.v"), "strassenc_select");
+    let set = |(count, bits): (u32, u32)| format!("-set COUNT {count} -set POSITION_BITS {bits}");
+    let all = [(8, 4), (15, 4), (10, 4), (7, 3), (21, 5), (24, 6), (64, 6), (3, 2), (1, 1)];
     let sets: Vec<String> = all.map(set).into();
     assert!(sums_are_equal(module, &text, &sets, &tools));
     let wrong = text.replace(".S (position[2])", ".S (position[1])");

@@ -17,6 +17,7 @@ use strassenc::multipliers::Multipliers;
 use strassenc::serial::{self, Form, Node, NodeId, Op, Serial, Simulator};
 use strassenc::simulate::{self, Sources};
 use strassenc_runtime::{Model, golden};
+use strassenc_tests::models::{LayerRecipe, small};
 use strassenc_tests::{
     Recipe, any_streams, image_model, inputs, property, random_model, recipes, tools,
 };
@@ -88,6 +89,22 @@ proptest! {
     }
 }
 
+/// Products take turns in as few multipliers as an interval leaves room for.
+#[test]
+fn products_share_multipliers() {
+    let layer = LayerRecipe { rows: 20, ..small().layers[0].clone() };
+    let model = random_model(&Recipe { inputs: 6, layers: vec![layer], ..small() });
+    for ii in [2, 3, 8, 20, 40] {
+        let compiled = compiled(&model, ii, Multipliers::Dsp);
+        let (_, SerialLayer { circuit, serial, .. }) = layers(&compiled).next().unwrap();
+        let rows = circuit.count(|op| op.is_multiplier());
+        let made = serial.multipliers(circuit);
+        assert!(rows > 10);
+        assert_eq!(made.iter().map(|m| m.rows.len()).sum::<usize>(), rows);
+        assert_eq!(made.len(), rows.div_ceil(ii as usize), "{ii}");
+    }
+}
+
 /// What a mutation changes, as people read it, and the layers that come of it.
 fn mutations(of: &Serial) -> Vec<(String, Serial)> {
     let mut all = vec![];
@@ -130,7 +147,8 @@ fn mutations(of: &Serial) -> Vec<(String, Serial)> {
             | Op::Digits { x, .. }
             | Op::Shift { x, .. }
             | Op::Delay(x)
-            | Op::Gather { x, .. } => *x = NodeId(x.0 ^ 1),
+            | Op::Gather { x, .. }
+            | Op::Multiply { x, .. } => *x = NodeId(x.0 ^ 1),
             Op::Constant | Op::Parallel(None) => {}
         });
         of_node("sign", &|n| {
@@ -151,8 +169,13 @@ fn mutations(of: &Serial) -> Vec<(String, Serial)> {
             _ => {}
         });
         of_node("digits", &|n| {
-            if let Op::Gather { digits, .. } = &mut n.op {
+            if let Op::Gather { digits, .. } | Op::Multiply { digits, .. } = &mut n.op {
                 *digits -= 1;
+            }
+        });
+        of_node("multiplier", &|n| {
+            if let Op::Multiply { multiplier, .. } = &mut n.op {
+                *multiplier ^= 1;
             }
         });
     }
@@ -212,6 +235,10 @@ fn every_mutation_is_refused() {
         "Gather, digits",
         "Gather, bits",
         "Gather, clock",
+        "Multiply, what it reads",
+        "Multiply, digits",
+        "Multiply, clock",
+        "Multiply, multiplier",
     ] {
         assert!(met.contains(what), "{what} is not among {met:?}");
     }

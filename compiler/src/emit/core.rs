@@ -195,7 +195,9 @@ impl<'a> Core<'a> {
                 LayerEngine::Serial(layer) => {
                     names.kernel =
                         if has_module(graph, number) { part("kernel") } else { module.clone() };
-                    (layer.circuit.count(|op| op.row().is_some()), layer.serial.latency + 1)
+                    let shift_add = layer.circuit.count(Op::is_shift_add);
+                    let hardware = layer.serial.multipliers(&layer.circuit).len();
+                    (hardware + shift_add, layer.serial.latency + 1)
                 }
                 LayerEngine::Folded(folded) => (folded.bank.lanes, 0),
                 LayerEngine::Elementwise { .. } => (0, 0),
@@ -270,6 +272,10 @@ impl<'a> Core<'a> {
             self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for engine in &self.compiled.layers {
             let Some(circuit) = engine.circuit() else { continue };
+            if let LayerEngine::Serial(layer) = engine {
+                used.extend(serial::primitives((&layer.circuit, &layer.serial)));
+                continue;
+            }
             let hardware = |node: &circuit::Node| matches!(node.op, Op::Multiply { .. });
             if circuit.loaded {
                 used.extend(["strassenc_parameter", "strassenc_scaled_product"]);
@@ -280,12 +286,7 @@ impl<'a> Core<'a> {
                     "strassenc_multiplier",
                 ]);
             }
-            match engine {
-                LayerEngine::Serial(layer) => {
-                    used.extend(serial::primitives((&layer.circuit, &layer.serial)))
-                }
-                _ => used.extend(of_circuit(circuit)),
-            }
+            used.extend(of_circuit(circuit));
         }
         if self.signature.control.is_some() {
             used.push("strassenc_control");

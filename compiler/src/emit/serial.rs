@@ -5,10 +5,10 @@ use super::layer::{check_names, count, signed, wrapped};
 use super::provenance::{Provenance, ascii};
 use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
-use crate::serial::{Form, Node, NodeId, Op, Serial, saturates};
+use crate::serial::{self, Form, Node, NodeId, Op, Serial, saturates};
 use askama::Template;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Result};
 
 #[derive(Template)]
@@ -27,6 +27,8 @@ struct Layer<'a> {
     strobes: u32,
     position_bits: u32,
     positions: Vec<Position>,
+    /// The products of each multiplier: their bits, and the rows.
+    products: Vec<(u32, String)>,
     clocks: Vec<Clock<'a>>,
     outputs: String,
 }
@@ -46,7 +48,10 @@ struct Clock<'a> {
     wires: Vec<Wire<'a>>,
     sums: Vec<Sum<'a>>,
     digits: Vec<Digits<'a>>,
-    multipliers: Vec<Multiplier<'a>>,
+    /// Products, as slices of what their multipliers show.
+    products: Vec<Wire<'a>>,
+    /// The multipliers whose last row begins.
+    multipliers: Vec<Multiplier>,
     bounds: Vec<Bounds<'a>>,
     registers: Vec<Register<'a>>,
     /// What reads these registers.
@@ -90,18 +95,23 @@ struct Digits<'a> {
     origin: Cow<'a, str>,
 }
 
-struct Multiplier<'a> {
-    name: String,
-    high: u32,
-    x: String,
+struct Multiplier {
+    number: usize,
+    rows: usize,
+    /// The clock of the first digit of the first row.
+    first: u32,
+    digit: u32,
+    digits: u32,
     operand_bits: u32,
     operand_signed: u8,
-    coefficient: String,
-    coefficient_value: i64,
     coefficient_bits: u32,
+    /// One for each number of a turn, the last one first.
+    coefficients: String,
     shift: i32,
+    bits: u32,
     latency: u32,
-    origin: Cow<'a, str>,
+    /// The digits of the rows, the last one first.
+    words: String,
 }
 
 /// A signed value within 0 and all ones of its bits.
@@ -157,18 +167,18 @@ impl<'a> Writer<'a> {
         let elements = |n: usize, format: strassenc_runtime::Format| {
             format!("{} of {}", count(n, "element"), ascii(&format.to_string()))
         };
-        let multipliers = serial.nodes.iter().filter(|node| {
-            matches!(node.op, Op::Parallel(_)) && circuit.node(node.of).op.is_multiplier()
-        });
+        let multipliers = serial.multipliers(circuit);
         let sums = serial.nodes.iter().filter(|node| matches!(node.op, Op::Add { .. })).count();
-        let multipliers = count(multipliers.count(), "multiplier");
         let summary = format!(
-            "A word every {} clocks, digit by digit: {multipliers}, {}, {} register bits",
+            "A word every {} clocks, digit by digit: {}, {}, {} register bits",
             serial.interval,
+            count(multipliers.len(), "multiplier"),
             count(sums, "addition"),
             serial.register_bits(circuit),
         );
-        let strobes = serial.nodes.iter().map(last_strobe).max().unwrap_or(0);
+        // Where places are counted from a clock, the strobe before it says so.
+        let counted = serial.places(circuit).into_iter().map(|clock| clock - 1);
+        let strobes = serial.nodes.iter().map(last_strobe).chain(counted).max().unwrap_or(0);
         Layer {
             header: provenance.header(module, what),
             summary,
@@ -182,7 +192,8 @@ impl<'a> Writer<'a> {
             strobes: strobes.max(serial.latency).max(1),
             position_bits: self.position_bits(),
             positions: self.positions(),
-            clocks: self.clocks(),
+            products: multipliers.iter().map(|m| (m.bits, self.rows(m))).collect(),
+            clocks: self.clocks(&multipliers),
             outputs: self.outputs(),
         }
     }
@@ -197,7 +208,7 @@ impl<'a> Writer<'a> {
 
     /// Where a word's digits are, for all clocks in which such are chosen.
     fn positions(&self) -> Vec<Position> {
-        let clocks: BTreeSet<u32> = self.serial.nodes.iter().filter_map(place).collect();
+        let clocks = self.serial.places(self.circuit);
         let next = |clock: u32| {
             let before = clock - 1;
             if clocks.contains(&before) {
@@ -209,11 +220,20 @@ impl<'a> Writer<'a> {
         clocks.iter().map(|&clock| Position { clock, next: next(clock) }).collect()
     }
 
-    fn clocks(&self) -> Vec<Clock<'a>> {
+    fn clocks(&self, multipliers: &[serial::Multiplier]) -> Vec<Clock<'a>> {
         let mut clocks: BTreeMap<u32, (Clock, Vec<String>)> = BTreeMap::new();
         for (id, node) in self.serial.iter() {
             let (clock, unused) = clocks.entry(node.begins).or_default();
             self.add(id, node, clock, unused);
+        }
+        for (number, multiplier) in multipliers.iter().enumerate() {
+            let last = multiplier.first + multiplier.rows.len() as u32 - 1;
+            let own = self.multiplier(number, multiplier);
+            clocks.entry(last).or_default().0.multipliers.push(own);
+            for &id in &multiplier.rows {
+                let (clock, _) = clocks.entry(self.serial.node(id).begins).or_default();
+                clock.products.push(self.product(number, multiplier, id));
+            }
         }
         let (bits, mut read) = (self.circuit.input_format.bits, BTreeMap::new());
         for node in &self.serial.nodes {
@@ -233,7 +253,7 @@ impl<'a> Writer<'a> {
                 (clock.sums.len(), "addition"),
                 (clock.digits.len(), "word in digits"),
                 (clock.gathered.len(), "gathered word"),
-                (clock.multipliers.len(), "product"),
+                (clock.products.len(), "product"),
                 (clock.registers.len(), "register"),
             ];
             let named: Vec<String> = parts
@@ -257,6 +277,8 @@ impl<'a> Writer<'a> {
         let wire = |value: String| Wire { name: name.clone(), high, value, dropped: 0, origin };
         match node.op {
             Op::Parallel(_) => self.parallel(node, name, clock, unused),
+            // Its multiplier has it.
+            Op::Multiply { .. } => {}
             Op::Digits { x, holds } => clock.digits.push(Digits {
                 high,
                 x: self.name(x),
@@ -329,6 +351,65 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A hardware multiplier.
+    fn multiplier(&self, number: usize, multiplier: &serial::Multiplier) -> Multiplier {
+        let operand = |id: &NodeId| self.serial.node(*id).op.operands().next();
+        let words = multiplier.rows.iter().rev().filter_map(operand).map(|x| self.name(x));
+        let bits = multiplier.coefficient_bits;
+        let of_turn = |turn: usize| match multiplier.coefficients.get(turn) {
+            Some(value) => signed(*value, bits),
+            None => literal(0, bits),
+        };
+        let coefficients: Vec<String> =
+            (0..1usize << self.position_bits()).rev().map(of_turn).collect();
+        Multiplier {
+            number,
+            rows: multiplier.rows.len(),
+            first: multiplier.first,
+            digit: multiplier.digit,
+            digits: multiplier.digits,
+            operand_bits: multiplier.operand.0,
+            operand_signed: multiplier.operand.1.into(),
+            coefficient_bits: bits,
+            coefficients: wrapped(&coefficients, "            "),
+            shift: multiplier.shift,
+            bits: multiplier.bits,
+            latency: self.serial.multiplier_latency,
+            words: wrapped(&words.collect::<Vec<_>>(), "            "),
+        }
+    }
+
+    /// What a multiplier shows in the turn of a product.
+    fn product(&self, number: usize, multiplier: &serial::Multiplier, id: NodeId) -> Wire<'a> {
+        let node = self.serial.node(id);
+        let own = self.circuit.node(node.of);
+        let (bus, high) = (format!("multiplier_{number}"), node.form.bits() - 1);
+        let value = if node.form.bits() < multiplier.bits { slice(&bus, high, 0) } else { bus };
+        let of = match (own.op, node.op) {
+            (circuit::Op::Multiply { coefficient, shift, .. }, Op::Multiply { x, .. }) => {
+                let scale = if shift == 0 { String::new() } else { format!(" * 2^{}", -shift) };
+                let x = &self.circuit.node(self.serial.node(x).of).name;
+                format!(": round({coefficient} * {x}{scale})")
+            }
+            _ => String::new(),
+        };
+        let origin = Cow::Owned(ascii(&own.origin).into_owned() + &of);
+        Wire { name: self.name(id), high, value, dropped: 0, origin }
+    }
+
+    /// The products of a multiplier, in words.
+    fn rows(&self, multiplier: &serial::Multiplier) -> String {
+        let name = |id: &NodeId| &*self.circuit.node(self.serial.node(*id).of).name;
+        match &multiplier.rows[..] {
+            [one] => name(one).into(),
+            [first, .., last] => {
+                let clocks = multiplier.rows.len();
+                format!("{} to {} in {clocks} clocks", name(first), name(last))
+            }
+            [] => String::new(),
+        }
+    }
+
     /// A node that is computed at once.
     fn parallel(&self, node: &Node, name: String, clock: &mut Clock<'a>, unused: &mut Vec<String>) {
         let own = self.circuit.node(node.of);
@@ -358,23 +439,6 @@ impl<'a> Writer<'a> {
                 clock.wires.push(wire(slice("s_data", low + high, low), 0));
             }
             circuit::Op::Constant(value) => clock.wires.push(wire(literal(value, bits), 0)),
-            circuit::Op::Multiply { coefficient, coefficient_bits, shift, .. } => {
-                let Some(x) = x else { return };
-                let (operand_bits, signed_operand) = self.held(x);
-                clock.multipliers.push(Multiplier {
-                    high,
-                    x: self.name(x),
-                    operand_bits,
-                    operand_signed: signed_operand.into(),
-                    coefficient: signed(coefficient, coefficient_bits),
-                    coefficient_value: coefficient,
-                    coefficient_bits,
-                    shift,
-                    latency: self.serial.multiplier_latency,
-                    origin,
-                    name,
-                });
-            }
             circuit::Op::Scale { x, shift, .. } => {
                 let value = with(&|source| shifted(source, x, 0, shift, bits));
                 clock.wires.push(wire(value, own.op.dropped()));
@@ -411,7 +475,10 @@ impl<'a> Writer<'a> {
                 unused.extend(Some(unread).filter(|unread| !unread.is_empty()));
             }
             // The verifier refuses them.
-            circuit::Op::Add(_) | circuit::Op::Product { .. } | circuit::Op::Shift { .. } => {}
+            circuit::Op::Add(_)
+            | circuit::Op::Multiply { .. }
+            | circuit::Op::Product { .. }
+            | circuit::Op::Shift { .. } => {}
         }
     }
 
@@ -453,26 +520,26 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The primitives that a serial layer instantiates, multipliers excepted.
+/// The primitives that a serial layer instantiates.
 pub(super) fn primitives(
     (circuit, serial): (&Circuit, &Serial),
 ) -> impl Iterator<Item = &'static str> {
-    serial.nodes.iter().filter_map(|node| match node.op {
-        Op::Parallel(Some(_)) if saturates(circuit, node).is_some() => Some("strassenc_saturate"),
-        Op::Add { terms: Terms::Two(_), .. } => Some("strassenc_serial_add"),
-        Op::Add { terms: Terms::Three(_), .. } => Some("strassenc_serial_add3"),
-        Op::Digits { .. } => Some("strassenc_serial_digits"),
-        _ => None,
-    })
-}
-
-/// The clock whose place a node reads: digits come a clock later, from a register.
-fn place(node: &Node) -> Option<u32> {
-    match node.op {
-        Op::Digits { .. } => Some(node.begins - 1),
-        Op::Constant => Some(node.begins),
-        _ => None,
-    }
+    let of_node = |node: &Node| -> &'static [&'static str] {
+        match node.op {
+            Op::Parallel(Some(_)) if saturates(circuit, node).is_some() => &["strassenc_saturate"],
+            Op::Add { terms: Terms::Two(_), .. } => &["strassenc_serial_add"],
+            Op::Add { terms: Terms::Three(_), .. } => &["strassenc_serial_add3"],
+            Op::Digits { .. } => &["strassenc_serial_digits", "strassenc_select"],
+            Op::Multiply { .. } => &[
+                "strassenc_serial_multiplier",
+                "strassenc_select",
+                "strassenc_coefficient",
+                "strassenc_scaled_product",
+            ],
+            _ => &[],
+        }
+    };
+    serial.nodes.iter().flat_map(of_node).copied()
 }
 
 /// The last strobe that a node needs.

@@ -3,8 +3,7 @@
 use super::cells::{self, Cells};
 use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
-use crate::serial::{self, Form, Node, NodeId, Op, Serial};
-use std::collections::BTreeSet;
+use crate::serial::{self, Form, Multiplier, Node, NodeId, Op, Serial};
 
 /// Bits of a digit up to which an adder is of LUTs alone, and not a carry chain.
 const WITHOUT_CHAIN: u32 = 4;
@@ -14,20 +13,52 @@ pub(super) fn of_serial(circuit: &Circuit, serial: &Serial) -> Cells {
     let nodes = serial.iter().map(|(_, node)| of_node(circuit, serial, node));
     let words = nodes.sum::<Cells>() + delays(serial);
     let strobes = Cells { registers: serial.latency.into(), ..Cells::default() };
-    words + strobes + positions(serial)
+    let multipliers = serial.multipliers(circuit);
+    let shared = multipliers.iter().map(|multiplier| of_multiplier(serial, multiplier));
+    words + strobes + positions(circuit, serial) + shared.sum()
+}
+
+/// A multiplier, with what chooses digits and coefficients for it by whose turn it is.
+fn of_multiplier(serial: &Serial, multiplier: &Multiplier) -> Cells {
+    let Multiplier { digit, digits, coefficient_bits, bits, .. } = *multiplier;
+    let rows = multiplier.rows.len() as u32;
+    let latency = serial.multiplier_latency;
+    let chosen = u64::from(digit * digits);
+    let waits = (0..digits).map(|waits| Cells::delay(digit.into(), waits.into(), 0));
+    let op = circuit::Op::Multiply {
+        x: circuit::NodeId(0),
+        coefficient: 1,
+        coefficient_bits,
+        shift: multiplier.shift,
+        row: 0,
+    };
+    let block = cells::of_multiplier(&op, bits, multiplier.operand.0.into(), latency);
+    // The turns of all places but the first.
+    let turns = if rows > 1 { u64::from((digits - 1) * position_bits(serial)) } else { 0 };
+    let table = u64::from(coefficient_bits);
+    // The rounding stands behind a block that cannot add.
+    let rounding = if multiplier.shift > 0 { u64::from(bits + 1) } else { 0 };
+    let choices = Cells {
+        luts6: chosen * choice6(rows) + table * rows.div_ceil(64).min(rows - 1) as u64,
+        luts4: chosen * choice4(rows)
+            + table * u64::from(rows.div_ceil(16).min(rows - 1))
+            + rounding,
+        registers: turns,
+        ..Cells::default()
+    };
+    block + choices + waits.sum()
+}
+
+/// Bits of the place of a digit.
+fn position_bits(serial: &Serial) -> u32 {
+    (serial.interval - 1).checked_ilog2().unwrap_or(0) + 1
 }
 
 /// What counts the places of digits: for each clock in which such begin, the counter is a copy of
 /// that of the clock before, or counts itself.
-fn positions(serial: &Serial) -> Cells {
-    let clocks: BTreeSet<u32> = (serial.nodes.iter())
-        .filter_map(|node| match node.op {
-            Op::Digits { .. } => Some(node.begins - 1),
-            Op::Constant => Some(node.begins),
-            _ => None,
-        })
-        .collect();
-    let bits = u64::from((serial.interval - 1).checked_ilog2().unwrap_or(0) + 1);
+fn positions(circuit: &Circuit, serial: &Serial) -> Cells {
+    let clocks = serial.places(circuit);
+    let bits = u64::from(position_bits(serial));
     let counters = clocks.iter().filter(|clock| !clocks.contains(&(*clock - 1))).count() as u64;
     let registers = bits * clocks.len() as u64;
     Cells { luts6: counters * bits, luts4: counters * bits, registers, ..Cells::default() }
@@ -79,15 +110,7 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
         // Those that follow one another are counted together.
         Op::Delay(_) => Cells::default(),
         Op::Gather { .. } => held(0, 0),
-        Op::Parallel(Some(x)) => match own.op {
-            circuit::Op::Multiply { .. } => {
-                let operand = serial.node(x).form.bits();
-                let latency = serial.multiplier_latency;
-                let block = cells::of_multiplier(&own.op, bits, operand.into(), latency);
-                // The rounding stands behind a block that cannot add.
-                let rounded = matches!(own.op, circuit::Op::Multiply { shift: 1.., .. });
-                Cells { luts4: if rounded { (bits + 1).into() } else { 0 }, ..block }
-            }
+        Op::Parallel(Some(_)) => match own.op {
             circuit::Op::Clamp { x, .. } => {
                 let of = |inputs: u32| cells::clamp(circuit, own, x, inputs);
                 // Two bits share what is above, where that is up to two bits, or what finds it.
@@ -100,7 +123,8 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
             circuit::Op::Offset { .. } if registers > 0 => held(bits.into(), bits.into()),
             _ => Cells::default(),
         },
-        Op::Parallel(None) => Cells::default(),
+        // Counted with its multiplier.
+        Op::Parallel(None) | Op::Multiply { .. } => Cells::default(),
     }
 }
 

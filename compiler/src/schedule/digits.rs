@@ -5,6 +5,7 @@ use super::{Limit, Options};
 use crate::circuit::{self, Circuit};
 use crate::device::Family;
 use crate::serial::{Form, Node, Op, Serial};
+use std::collections::BTreeMap;
 use strassenc_runtime::Result;
 
 /// Checks that each path between two registers of a layer in digits takes no longer than the clock
@@ -26,6 +27,12 @@ pub fn digits_fit(circuit: &Circuit, serial: &Serial, options: &Options) -> Resu
         };
         Path { sum: levels * paths.delays.sum, widest: 0 }
     };
+    let mut rows: BTreeMap<u32, u32> = BTreeMap::new();
+    for node in &serial.nodes {
+        if let Op::Multiply { multiplier, .. } = node.op {
+            *rows.entry(multiplier).or_default() += 1;
+        }
+    }
     // The way from the last register to what a node shows.
     let mut shown = vec![Path::default(); serial.nodes.len()];
     let mut longest: (u32, Option<&Node>) = (0, None);
@@ -44,9 +51,13 @@ pub fn digits_fit(circuit: &Circuit, serial: &Serial, options: &Options) -> Resu
             // Few bits of a place decide a constant's.
             (Op::Constant, _) => (Path::default(), choice(2)),
             (Op::Shift { .. } | Op::Delay(_), _) => (read, Path::default()),
-            (Op::Parallel(_), _) if own.op.is_multiplier() => {
+            (Op::Multiply { multiplier, .. }, _) => {
                 let (before, within) = paths.multiplier(own.width, options);
-                (read.then(before).worst(within), Path::default())
+                // Each row's digit is chosen, from a register that says whose turn it is.
+                let rows = rows.get(&multiplier).copied().unwrap_or(1);
+                let chosen = read.worst(choice(rows));
+                let word = if rows > 1 { chosen } else { read };
+                (word.then(before).worst(within), Path::default())
             }
             (Op::Parallel(_), form) => match own.op {
                 circuit::Op::Clamp { .. } => {

@@ -11,7 +11,8 @@
 //! the word: that of clock k is high in the k-th clock of every word. A parallel node is there in
 //! clock `begins` alone. A serial one shows digit i in clock `begins + i`, for as many digits as
 //! the interval has clocks: its value modulo 2^(interval · digit), so that the sign is extended
-//! wherever an input's is. Clock by clock, a layer is [`Simulator`].
+//! wherever an input's is. A hardware multiplier multiplies for as many nodes as a word has clocks,
+//! one after the other ([`Op::Multiply`]). Clock by clock, a layer is [`Simulator`].
 //!
 //! Invariants, checked by [`verify`]:
 //! - nodes are in topological order; a node stands for a node of the circuit, times a power of two
@@ -21,6 +22,9 @@
 //! - a sum's carry is set in the clock before the first digits meet, and so is what a shift moves
 //!   in;
 //! - no more digits are gathered than the interval has clocks, and as many as the bits need;
+//! - a word is held for its digits until the last of them is chosen, and the next one comes no
+//!   sooner;
+//! - the words that share a multiplier come one a clock, less than an interval apart;
 //! - a parallel node that becomes digits, is multiplied, clamped or leaves holds its value, and not
 //!   only its low bits;
 //! - outputs leave in one clock, the last one.
@@ -36,6 +40,7 @@ pub use verify::verify;
 
 use crate::adder_graph::Terms;
 use crate::circuit::{self, Circuit};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// Clocks from one word to the next that a layer may be asked for.
@@ -95,8 +100,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// The operation of its node in the circuit, on parallel values: an input or a constant, what
-    /// is only wires, a clamp, or a multiplier or an addition of a constant with a register behind
-    /// it.
+    /// is only wires, a clamp, or an addition of a constant with a register behind it.
     Parallel(Option<NodeId>),
     /// The digits of a parallel value, from a register; the value is held from the strobe of clock
     /// `holds` on.
@@ -133,6 +137,16 @@ pub enum Op {
         /// How many of them.
         digits: u32,
     },
+    /// The product of the parallel value of so many digits, as a hardware multiplier has it that
+    /// serves other nodes in other clocks.
+    Multiply {
+        /// The digits.
+        x: NodeId,
+        /// How many of them.
+        digits: u32,
+        /// The number of the multiplier.
+        multiplier: u32,
+    },
 }
 
 impl Op {
@@ -145,7 +159,8 @@ impl Op {
             | Op::Digits { x, .. }
             | Op::Shift { x, .. }
             | Op::Delay(x)
-            | Op::Gather { x, .. } => [Some(x), None, None],
+            | Op::Gather { x, .. }
+            | Op::Multiply { x, .. } => [Some(x), None, None],
         };
         read.into_iter().flatten()
     }
@@ -179,9 +194,39 @@ impl Serial {
         digits.max().unwrap_or(0)
     }
 
+    /// The hardware multipliers, by their numbers.
+    pub fn multipliers(&self, circuit: &Circuit) -> Vec<Multiplier> {
+        let mut rows: BTreeMap<u32, Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in self.iter() {
+            if let Op::Multiply { multiplier, .. } = node.op {
+                rows.entry(multiplier).or_default().push(id);
+            }
+        }
+        let made = rows.into_values().filter_map(|mut rows| {
+            rows.sort_by_key(|id| self.node(*id).begins);
+            Multiplier::of(self, circuit, rows)
+        });
+        made.collect()
+    }
+
+    /// The clocks from which the places of digits are counted: those of the first digits that
+    /// multipliers and constants show, and the ones before those that are shown from a register.
+    pub fn places(&self, circuit: &Circuit) -> BTreeSet<u32> {
+        let of_node = |node: &Node| match node.op {
+            Op::Digits { .. } => Some(node.begins - 1),
+            Op::Constant => Some(node.begins),
+            _ => None,
+        };
+        let turns = self.multipliers(circuit).into_iter().map(|multiplier| multiplier.first);
+        self.nodes.iter().filter_map(of_node).chain(turns).collect()
+    }
+
     /// Bits of all registers but those within multipliers.
     pub fn register_bits(&self, circuit: &Circuit) -> u64 {
-        self.nodes.iter().map(|node| u64::from(self.registers(circuit, node))).sum()
+        let own = self.nodes.iter().map(|node| u64::from(self.registers(circuit, node)));
+        // Digits wait for the last one in lines that are shorter by one for each.
+        let waits = |m: &Multiplier| u64::from(m.digit * m.digits * (m.digits - 1) / 2);
+        own.sum::<u64>() + self.multipliers(circuit).iter().map(waits).sum::<u64>()
     }
 
     /// Bits of the registers of a node, those within a multiplier excepted.
@@ -189,7 +234,7 @@ impl Serial {
         let bits = node.form.bits();
         match node.op {
             Op::Parallel(_) if clocks(&circuit.node(node.of).op, 0) > 0 => bits,
-            Op::Parallel(_) | Op::Constant => 0,
+            Op::Parallel(_) | Op::Constant | Op::Multiply { .. } => 0,
             Op::Digits { x, .. } => self.node(x).form.bits() + bits,
             // A carry less than it has terms.
             Op::Add { terms, .. } => bits + terms.len() as u32 - 1,
@@ -197,6 +242,62 @@ impl Serial {
             Op::Delay(_) => bits,
             Op::Gather { x, digits } => (digits - 1) * self.node(x).form.bits(),
         }
+    }
+}
+
+/// A hardware multiplier of a serial layer, and the rows that it multiplies in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Multiplier {
+    /// The products, one a clock.
+    pub rows: Vec<NodeId>,
+    /// The clock of the first row's first digit.
+    pub first: u32,
+    /// Bits of a digit.
+    pub digit: u32,
+    /// Digits of a row that is multiplied.
+    pub digits: u32,
+    /// Bits of what is multiplied, and whether the upper one is its sign.
+    pub operand: (u32, bool),
+    /// The coefficients of the rows, all of them times 2^-shift.
+    pub coefficients: Vec<i64>,
+    /// Bits of each of them.
+    pub coefficient_bits: u32,
+    /// By how many bits a product is shifted to the right.
+    pub shift: i32,
+    /// Bits of a product.
+    pub bits: u32,
+}
+
+impl Multiplier {
+    /// The multiplier of these rows, in the order of their turns; none where they have no common
+    /// scale, which [`verify`] refuses.
+    fn of(serial: &Serial, circuit: &Circuit, rows: Vec<NodeId>) -> Option<Self> {
+        let row = |id: &NodeId| match (serial.node(*id).op, &circuit.node(serial.node(*id).of).op) {
+            (Op::Multiply { x, digits, .. }, circuit::Op::Multiply { coefficient, shift, .. }) => {
+                Some((serial.node(x), digits, *coefficient, *shift))
+            }
+            _ => None,
+        };
+        let all = rows.iter().map(row).collect::<Option<Vec<_>>>()?;
+        let (x, digits, ..) = *all.first()?;
+        let shift = all.iter().map(|(.., shift)| *shift).max()?;
+        let scaled = |&(_, _, a, t): &(_, _, i64, i32)| a.checked_mul(1 << (shift - t).min(62));
+        let coefficients = all.iter().map(scaled).collect::<Option<Vec<i64>>>()?;
+        let own = |x: &Node| circuit.node(x.of);
+        let operand_bits = all.iter().map(|(x, ..)| own(x).interval.bits()).max()?;
+        // Two's complement, the sign included.
+        let signed_bits = |a: &i64| (65 - (a ^ (a >> 63)).leading_zeros()).max(2);
+        Some(Multiplier {
+            first: x.begins,
+            digit: x.form.bits(),
+            digits,
+            operand: (operand_bits, own(x).signed),
+            coefficient_bits: coefficients.iter().map(signed_bits).max()?,
+            coefficients,
+            shift,
+            bits: rows.iter().map(|id| serial.node(*id).form.bits()).max()?,
+            rows,
+        })
     }
 }
 

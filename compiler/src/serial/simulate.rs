@@ -1,6 +1,6 @@
 //! The meaning of a serial layer: its registers, clock by clock.
 
-use super::{Form, Node, Op, Serial, clocks};
+use super::{Node, Op, Serial, clocks};
 use crate::circuit::{self, Circuit, wrap};
 use std::collections::VecDeque;
 
@@ -22,7 +22,8 @@ pub struct Simulator<'a> {
 struct Held {
     /// Words, the newest first: one, or as many as a multiplier has under way.
     words: VecDeque<i64>,
-    /// A carry, the bits that a shift keeps for the next digit, or the word that is in digits.
+    /// A carry, the bits that a shift keeps for the next digit, the word that is in digits, or the
+    /// digits that a multiplier has of one.
     carry: i64,
     /// Clocks since the strobe of the node's first digit.
     position: u32,
@@ -38,7 +39,9 @@ impl<'a> Simulator<'a> {
     pub fn new(circuit: &'a Circuit, serial: &'a Serial) -> Self {
         let held = serial.nodes.iter().map(|node| {
             let words = match node.op {
-                Op::Parallel(_) => clocks(&circuit.node(node.of).op, serial.multiplier_latency),
+                Op::Parallel(_) | Op::Multiply { .. } => {
+                    clocks(&circuit.node(node.of).op, serial.multiplier_latency)
+                }
                 _ => 1,
             };
             Held { words: VecDeque::from(vec![0; words.max(1) as usize]), ..Held::default() }
@@ -99,7 +102,11 @@ impl<'a> Simulator<'a> {
                 let word = last | self.shown[x.index()] << (digit * (digits - 1));
                 wrap(word, bits, own.signed)
             }
-            Op::Digits { .. } | Op::Add { .. } | Op::Shift { .. } | Op::Delay(_) => last,
+            Op::Digits { .. }
+            | Op::Add { .. }
+            | Op::Shift { .. }
+            | Op::Delay(_)
+            | Op::Multiply { .. } => last,
         }
     }
 
@@ -112,9 +119,17 @@ impl<'a> Simulator<'a> {
             Op::Parallel(Some(x)) => wrap(own.op.compute(&[], |_| shown(x)), bits, own.signed),
             Op::Parallel(None) | Op::Constant => return,
             Op::Digits { x, holds } => {
-                // The place of the next digit, and the word, which is signed or not as it is shown.
-                let place = if self.strobe(holds + 1) { 0 } else { held.position + 1 };
-                let digit = low(held.carry >> (place * bits).min(63), bits);
+                // The place of the next digit: above the word the register stays as it is, all
+                // sign.
+                let place = if self.strobe(node.begins - 1) { 0 } else { held.position + 1 };
+                let word = self.serial.node(x).form.bits() - u32::from(own.signed);
+                let digit = if place < word.div_ceil(bits) + u32::from(own.signed) {
+                    low(held.carry >> (place * bits).min(63), bits)
+                } else if own.signed {
+                    held.words[0]
+                } else {
+                    0
+                };
                 if self.strobe(holds) {
                     held.carry = shown(x);
                 }
@@ -142,9 +157,17 @@ impl<'a> Simulator<'a> {
             }
             Op::Delay(x) => shown(x),
             Op::Gather { x, digits } => {
-                let Form::Serial(digit) = self.serial.node(x).form else { return };
+                let digit = self.serial.node(x).form.bits();
                 let word = held.words.front().copied().unwrap_or(0);
                 (word | shown(x) << (digit * (digits - 1))) >> digit
+            }
+            Op::Multiply { x, digits, .. } => {
+                let from = self.serial.node(x);
+                let digit = from.form.bits();
+                let word = held.carry | shown(x) << (digit * (digits - 1));
+                held.carry = word >> digit;
+                let operand = wrap(word, digit * digits, self.circuit.node(from.of).signed);
+                wrap(own.op.compute(&[], |_| operand), bits, own.signed)
             }
         };
         held.words.push_front(next);

@@ -63,6 +63,9 @@ impl fmt::Display for Text<'_> {
                 Op::Shift { x, clears } => format!("shift {} clears {clears}", name(x)),
                 Op::Delay(x) => format!("delay {}", name(x)),
                 Op::Gather { x, digits } => format!("gather {} digits {digits}", name(x)),
+                Op::Multiply { x, digits, multiplier } => {
+                    format!("multiply {} digits {digits} by {multiplier}", name(x))
+                }
             };
             writeln!(f, "{}: {form} = {op}", name(id))?;
         }

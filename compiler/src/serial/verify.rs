@@ -1,5 +1,6 @@
 use super::{Form, Node, NodeId, Op, Serial};
 use crate::circuit::{self, Circuit};
+use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Result};
 
 /// Checks the invariants that the [module](super) states: that each node is the circuit's, in the
@@ -20,6 +21,7 @@ pub fn verify(circuit: &Circuit, serial: &Serial) -> Result<()> {
             Error::internal(format_args!("{}, node {i}, of `{}`", place(), of.name), cause)
         })?;
     }
+    shared(circuit, serial).map_err(|cause| Error::internal(place(), cause))?;
     if serial.outputs.len() != circuit.outputs.len() {
         return Err(Error::internal(place(), "has another number of outputs"));
     }
@@ -33,6 +35,42 @@ pub fn verify(circuit: &Circuit, serial: &Serial) -> Result<()> {
         if !leaves {
             let cause = format!("output `{}` is not there when it leaves", circuit.node(of).name);
             return Err(Error::internal(place(), cause));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the rows of a multiplier take turns, one a clock and all within an interval, and
+/// that it can multiply them all: by coefficients that have a common scale.
+fn shared(circuit: &Circuit, serial: &Serial) -> Checks {
+    let mut rows: BTreeMap<u32, Vec<(u32, [u32; 2], bool, i64, i32)>> = BTreeMap::new();
+    for node in &serial.nodes {
+        let Op::Multiply { x, digits, multiplier } = node.op else { continue };
+        let circuit::Op::Multiply { coefficient, shift, .. } = circuit.node(node.of).op else {
+            return Err("multiplies where the circuit does not".into());
+        };
+        let x = serial.node(x);
+        let signed = circuit.node(x.of).signed;
+        let row = (x.begins, [digits, x.form.bits()], signed, coefficient, shift);
+        rows.entry(multiplier).or_default().push(row);
+    }
+    for (number, mut rows) in rows {
+        rows.sort_unstable();
+        let last = rows.iter().map(|row| row.4).max().unwrap_or(0);
+        let (first, digits, signed, ..) = rows[0];
+        ensure(rows.len() <= serial.interval as usize, || {
+            format!("multiplier {number} has {} rows in {} clocks", rows.len(), serial.interval)
+        })?;
+        for (turn, row) in (0..).zip(&rows) {
+            ensure((row.0, row.1, row.2) == (first + turn, digits, signed), || {
+                format!(
+                    "row {turn} of multiplier {number} is not as its first one is, or not in turn"
+                )
+            })?;
+            let scaled = i128::from(row.3) << (last - row.4).clamp(0, 63);
+            ensure(last - row.4 < 63 && i64::try_from(scaled).is_ok(), || {
+                format!("the coefficients of multiplier {number} have no common scale")
+            })?;
         }
     }
     Ok(())
@@ -106,11 +144,22 @@ impl Checked<'_> {
             (Op::Parallel(x), Form::Parallel(bits)) => self.computed(x, bits),
             (Op::Digits { x, holds }, Form::Serial(_)) => {
                 // One register holds the word, one the digit.
-                let (x, bits) = self.parallel(x, begins.checked_sub(2))?;
+                let (x, bits) = self.parallel(x, Some(holds))?;
                 same(x)?;
                 ensure(shift == 0, || "is shifted".into())?;
-                ensure(holds + 2 == begins, || format!("holds the word of clock {holds}"))?;
-                ensure(bits >= self.whole(x), || format!("{bits} bits lack the sign"))
+                ensure(holds + 2 <= begins, || format!("holds the word of clock {holds}"))?;
+                ensure(bits >= self.whole(x), || format!("{bits} bits lack the sign"))?;
+                // The next word may be held an interval later. A digit is chosen in the clock
+                // before it is shown: those of the word, and the first one that is all sign.
+                let digits = if own.signed {
+                    (bits - 1).div_ceil(form.bits()) + 1
+                } else {
+                    bits.div_ceil(form.bits())
+                };
+                let last = begins - 2 + digits.min(self.serial.interval);
+                ensure(last <= holds + self.serial.interval, || {
+                    format!("chooses digits in clock {last} of a word of clock {holds}")
+                })
             }
             (Op::Constant, Form::Serial(_)) => {
                 let constant = matches!(own.op, circuit::Op::Constant(_));
@@ -149,6 +198,22 @@ impl Checked<'_> {
                     format!("delays by a clock what begins in clock {}", x.begins)
                 })
             }
+            (Op::Multiply { x, digits, .. }, Form::Parallel(_)) => {
+                let Form::Serial(digit) = self.read(x)?.form else {
+                    return Err("multiplies what is no digits".into());
+                };
+                let takes = self.serial.multiplier_latency + digits.saturating_sub(1);
+                let x = self.digits(x, digit, begins.checked_sub(takes))?;
+                let circuit::Op::Multiply { x: due, .. } = own.op else {
+                    return Err("multiplies what the circuit does not".into());
+                };
+                ensure(x.of == due && x.shift == 0, || "multiplies another node".into())?;
+                ensure((1..=self.serial.interval).contains(&digits), || {
+                    format!("multiplies {digits} digits in {} clocks", self.serial.interval)
+                })?;
+                let all = u64::from(digit) * u64::from(digits);
+                ensure(all >= u64::from(self.whole(x)), || format!("{all} bits lack the sign"))
+            }
             (Op::Gather { x, digits }, Form::Parallel(bits)) => {
                 let Form::Serial(digit) = self.read(x)?.form else {
                     return Err("gathers what is no digits".into());
@@ -184,7 +249,7 @@ impl Checked<'_> {
             circuit::Op::Add(_) => return Err("adds at once".into()),
             circuit::Op::Product { .. } => return Err("multiplies data by data".into()),
             circuit::Op::Shift { .. } => return Err("is shifted by what is loaded".into()),
-            circuit::Op::Multiply { .. } => self.serial.multiplier_latency,
+            circuit::Op::Multiply { .. } => return Err("is multiplied at once".into()),
             circuit::Op::Scale { .. } | circuit::Op::Clamp { .. } => 0,
             // Where anything is added, a register stands behind the addition.
             circuit::Op::Offset { x, constant, .. } => u32::from(x.negate || constant != 0),
