@@ -307,10 +307,13 @@ LUTS = {
 FLIP_FLOPS = ("FD", "TRELLIS_FF", "SB_DFF", "DFF")
 
 
-def synthesise(yosys, text, commands, folder):
+def synthesise(yosys, text, commands, device, folder):
     """What Yosys warns of."""
     (folder / "top.v").write_text(text)
-    read = [f"read_verilog {f}" for f in sorted(HW.glob("*.v"))] + ["read_verilog top.v"]
+    cells = "-DSTRASSENC_XC7 " if device == "xc7" else ""
+    read = [f"read_verilog {cells}{f}" for f in sorted(HW.glob("*.v"))] + ["read_verilog top.v"]
+    # The bodies of cells are known only where they are mapped.
+    read = ["read_verilog -lib +/xilinx/cells_sim.v"] * bool(cells) + read
     (folder / "run.ys").write_text("\n".join(read + commands) + "\n")
     command = [*yosys, "-q", "-s", "run.ys"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -323,11 +326,11 @@ def mapped(yosys, all_instances, device):
     """The LUTs and flip-flops of each instance."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        warned = synthesise(yosys, top(all_instances, {}), ["hierarchy -top top"], folder)
+        warned = synthesise(yosys, top(all_instances, {}), ["hierarchy -top top"], device, folder)
         resized = re.findall(r"top\.u_(\d+)\.(\w+) from 2048 bits to (\d+) bits", warned)
         widths = {(int(i), port): int(bits) for i, port, bits in resized}
         end = [SYNTHESISE[device], "autoname", "write_json netlist.json"]
-        synthesise(yosys, top(all_instances, widths), end, folder)
+        synthesise(yosys, top(all_instances, widths), end, device, folder)
         modules = json.loads((folder / "netlist.json").read_text())["modules"]
     counts = [[0, 0] for _ in all_instances]
     for name, cell in modules["top"]["cells"].items():

@@ -134,9 +134,8 @@ module strassenc_array #(
             if (valid[LEVELS] & first) m_user <= user[LEVELS];
         end
 
-    // A node of the tree stands for value, or for -value where negative is high: so every adder
-    // adds or subtracts, and none negates. A sum is formed with a bit more below, which carries
-    // into it where it is a difference.
+    // A node of the tree stands for value, or for -value where negative is high, and for 0 where it
+    // is off: so every adder adds or subtracts, and none negates.
     genvar r, l, i;
     generate
         for (r = 0; r < ROWS; r = r + 1) begin : row
@@ -145,6 +144,7 @@ module strassenc_array #(
                 localparam WIDTH = OPERAND_BITS + l < U_BITS ? OPERAND_BITS + l : U_BITS;
                 for (i = 0; i < COUNT; i = i + 1) begin : node
                     wire [WIDTH-1:0] value;
+                    wire             on;
                     wire             negative;
                     if (l == 0) begin : leaf
                         wire              sign   = X_SIGNED != 0 ? x[i*X_BITS+X_BITS-1] : 1'b0;
@@ -152,46 +152,67 @@ module strassenc_array #(
                         wire [1:0]        weight = rom_data[2*(r*LANES+i) +: 2];
                         // The bits above the operand, or above those of the result.
                         wire              unused = &{1'b0, wide};
-                        assign value    = wide[WIDTH-1:0] & {WIDTH{weight[0]}};
+                        assign value    = wide[WIDTH-1:0];
+                        assign on       = weight[0];
                         assign negative = weight[1];
                     end else begin : inner
                         localparam BELOW_COUNT = (LANES + (1 << (l - 1)) - 1) >> (l - 1);
                         localparam BELOW       = OPERAND_BITS + l - 1 < U_BITS
                             ? OPERAND_BITS + l - 1 : U_BITS;
                         wire [BELOW-1:0] a          = row[r].level[l-1].node[2*i].value;
+                        wire             a_on       = row[r].level[l-1].node[2*i].on;
                         wire             a_negative = row[r].level[l-1].node[2*i].negative;
                         wire [BELOW:0]   a_wide     = {a[BELOW-1], a};
                         reg  [WIDTH-1:0] held;
                         reg              held_negative;
                         if (2 * i + 1 < BELOW_COUNT) begin : pair
                             wire [BELOW-1:0] b          = row[r].level[l-1].node[2*i+1].value;
+                            wire             b_on       = row[r].level[l-1].node[2*i+1].on;
                             wire             b_negative = row[r].level[l-1].node[2*i+1].negative;
                             wire [BELOW:0]   b_wide     = {b[BELOW-1], b};
-                            wire             subtract   = a_negative ^ b_negative;
-                            wire [WIDTH:0]   sum        = {a_wide[WIDTH-1:0], 1'b1}
-                                + {b_wide[WIDTH-1:0] ^ {WIDTH{subtract}}, subtract};
-                            wire             unused     = &{1'b0, a_wide, b_wide, sum};
-                            always @(posedge clk) if (step) held <= sum[WIDTH:1];
+                            wire [WIDTH-1:0] sum;
+                            wire             unused     = &{1'b0, a_wide, b_wide};
+                            strassenc_gated_add #(
+                                .BITS(WIDTH)
+                            ) adder (
+                                .a_on    (a_on),
+                                .a       (a_wide[WIDTH-1:0]),
+                                .b_on    (b_on),
+                                .b       (b_wide[WIDTH-1:0]),
+                                .subtract(a_negative ^ b_negative),
+                                .y       (sum)
+                            );
+                            always @(posedge clk) if (step) held <= sum;
                         end else begin : odd
                             wire             unused     = &{1'b0, a_wide};
-                            always @(posedge clk) if (step) held <= a_wide[WIDTH-1:0];
+                            always @(posedge clk)
+                                if (step) held <= a_wide[WIDTH-1:0] & {WIDTH{a_on}};
                         end
                         always @(posedge clk) if (step) held_negative <= a_negative;
                         assign value    = held;
+                        assign on       = 1'b1;
                         assign negative = held_negative;
                     end
                 end
             end
 
-            wire [RESULT_BITS-1:0] result   = row[r].level[LEVELS].node[0].value;
-            wire                   subtract = row[r].level[LEVELS].node[0].negative;
-            wire [U_BITS:0]        wide     =
+            wire [RESULT_BITS-1:0] result = row[r].level[LEVELS].node[0].value;
+            wire [U_BITS:0]        wide   =
                 {{(U_BITS-RESULT_BITS+1){result[RESULT_BITS-1]}}, result};
+            wire                   unused = &{1'b0, wide};
             reg  [U_BITS-1:0]      total;
-            wire [U_BITS:0]        sum      = {total & {U_BITS{!first}}, 1'b1}
-                + {wide[U_BITS-1:0] ^ {U_BITS{subtract}}, subtract};
-            wire                   unused   = &{1'b0, wide, sum};
-            always @(posedge clk) if (step & valid[LEVELS]) total <= sum[U_BITS:1];
+            wire [U_BITS-1:0]      sum;
+            strassenc_gated_add #(
+                .BITS(U_BITS)
+            ) adder (
+                .a_on    (!first),
+                .a       (total),
+                .b_on    (row[r].level[LEVELS].node[0].on),
+                .b       (wide[U_BITS-1:0]),
+                .subtract(row[r].level[LEVELS].node[0].negative),
+                .y       (sum)
+            );
+            always @(posedge clk) if (step & valid[LEVELS]) total <= sum;
             assign m_data[r*U_BITS +: U_BITS] = total;
         end
     endgenerate

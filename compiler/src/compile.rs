@@ -231,6 +231,10 @@ impl LayerEngine {
 
     /// Products at a time: of hardware multipliers, and of shifts and additions.
     fn products(&self) -> [usize; 2] {
+        if let LayerEngine::Serial(layer) = self {
+            let SerialLayer { circuit, serial, .. } = layer.as_ref();
+            return [serial.multipliers(circuit).len(), circuit.count(Op::is_shift_add)];
+        }
         if let Some(circuit) = self.circuit() {
             return [circuit.count(Op::is_multiplier), circuit.count(Op::is_shift_add)];
         }
@@ -401,7 +405,8 @@ pub fn from_plan(
             .collect::<Result<Vec<_>>>()?;
     }
     if last >= Pass::Multiply {
-        multiply(&levels.dataflow, &mut levels.layers, options)?;
+        let Levels { dataflow, engines, layers, .. } = &mut levels;
+        multiply((dataflow, engines), layers, options)?;
     }
     if last >= Pass::Build {
         let Levels { dataflow, engines, layers, .. } = &mut levels;
@@ -410,6 +415,8 @@ pub fn from_plan(
     if last >= Pass::Schedule {
         let Levels { dataflow, engines, layers, .. } = &mut levels;
         schedule((dataflow, engines), layers, &options.schedule, &step)?;
+        let made: usize = layers.iter().map(|layer| layer.products()[0]).sum();
+        multipliers::within(options.dsp_budget, made + of_units(dataflow))?;
     }
     if last >= Pass::Assemble {
         let stages: Vec<Engine> =
@@ -585,13 +592,18 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.
-fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Result<()> {
+fn multiply(
+    (dataflow, engines): (&Dataflow, &Engines),
+    layers: &mut [Made],
+    options: &Options,
+) -> Result<()> {
     let (mut unrolled, mut folded) = (vec![], vec![]);
     for (layer, ir) in layers.iter_mut().zip(&dataflow.layers) {
         match (layer, ir.kernel()) {
             (Made::Shared([wb, _], shift_add), Some(kernel)) => {
                 let wb = &wb.solution.graph;
-                unrolled.push(multipliers::Rows { chain: &kernel.chain, wb, shift_add });
+                let interval = interval_of(engines, &ir.name);
+                unrolled.push(multipliers::Rows { chain: &kernel.chain, wb, shift_add, interval });
             }
             (Made::Engine(LayerEngine::Folded(layer)), _) => folded.push(layer.as_mut()),
             _ => {}
@@ -602,7 +614,7 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
         operands: options.share.operands,
         slow: &|product| schedule::is_too_slow(product, &options.schedule),
         slow_sum: &|bits, terms| schedule::is_sum_too_slow(bits, terms, &options.schedule),
-        others: dataflow.layers.iter().map(Layer::products_of_a_unit).sum(),
+        others: of_units(dataflow),
         budget: options.dsp_budget,
     };
     multipliers::choose(unrolled, folded, &asked)?;
@@ -612,6 +624,11 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
         }
         _ => Ok(()),
     })
+}
+
+/// Hardware multipliers of gated units.
+fn of_units(dataflow: &Dataflow) -> usize {
+    dataflow.layers.iter().map(Layer::products_of_a_unit).sum()
 }
 
 /// Told after each step of a place: its pass, and the matrix where it is one of several.

@@ -109,7 +109,7 @@ impl ShiftAdd {
     }
 }
 
-/// The rows of an unrolled layer, whose products may be of either kind.
+/// The rows of an unrolled or a serial layer, whose products may be of either kind.
 pub struct Rows<'a> {
     /// The layer.
     pub chain: &'a Chain,
@@ -117,6 +117,8 @@ pub struct Rows<'a> {
     pub wb: &'a AdderGraph,
     /// The rows that are made of shifts and additions, in the numbers of the model.
     pub shift_add: &'a mut BTreeSet<u32>,
+    /// The rows that a hardware multiplier serves: as many as a word has clocks.
+    pub interval: u32,
 }
 
 /// What can be built from shifts and additions.
@@ -129,9 +131,9 @@ enum Soft {
 
 /// A multiplier that may be built from shifts and additions, with what it takes.
 struct Candidate {
-    /// LUTs for each multiplier that it saves.
+    /// LUTs for each multiplication that it saves.
     luts: u64,
-    /// Multipliers that it saves.
+    /// Multiplications that it saves.
     saves: usize,
     /// Signed digits.
     digits: usize,
@@ -165,7 +167,14 @@ pub struct Asked<'a> {
 /// [`Bank::digits`]: crate::folded::Bank::digits
 pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Asked) -> Result<()> {
     let &Asked { multipliers, operands, slow, slow_sum, others, budget } = asked;
+    // The multiplications of each wired layer, and the multipliers of all other ones.
+    let mut rows: Vec<usize> = vec![0; unrolled.len()];
     let mut hardware = others;
+    let intervals: Vec<usize> = unrolled.iter().map(|rows| rows.interval as usize).collect();
+    let all = |rows: &[usize], hardware: usize| {
+        let shared = rows.iter().zip(&intervals).map(|(rows, interval)| rows.div_ceil(*interval));
+        hardware + shared.sum::<usize>()
+    };
     let mut candidates: Vec<Candidate> = vec![];
     let mut made: BTreeMap<(i64, i32), Option<ShiftAdd>> = BTreeMap::new();
     for (layer, Rows { chain, wb, .. }) in unrolled.iter().enumerate() {
@@ -181,7 +190,7 @@ pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Ask
                 _ => continue,
             };
             for (i, _) in live.enumerate().filter(|(_, live)| *live) {
-                hardware += 1;
+                rows[layer] += 1;
                 if multipliers == Multipliers::Dsp {
                     continue;
                 }
@@ -230,30 +239,42 @@ pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Ask
     for Candidate { luts, saves, digits, slow, soft } in candidates {
         let builds = match (multipliers, budget) {
             (Multipliers::Auto, _) if slow || luts == 0 => true,
-            (Multipliers::Auto, Some(budget)) => hardware > budget,
+            (Multipliers::Auto, Some(budget)) => all(&rows, hardware) > budget,
             _ => multipliers.builds(digits),
         };
         if !builds {
             continue;
         }
-        hardware -= saves;
         match soft {
-            Soft::Row { layer, row } => drop(unrolled[layer].shift_add.insert(row)),
-            Soft::Bank { layer, digits } => folded[layer].bank.digits = Some(digits),
+            Soft::Row { layer, row } => {
+                rows[layer] -= saves;
+                unrolled[layer].shift_add.insert(row);
+            }
+            Soft::Bank { layer, digits } => {
+                hardware -= saves;
+                folded[layer].bank.digits = Some(digits);
+            }
         }
     }
-    if let Some(budget) = budget.filter(|&budget| hardware > budget) {
-        let (needs, more) = (count(hardware, "hardware multiplier"), hardware - budget);
-        let cause = format!("the core needs {needs}, {more} more than the {budget} there are");
-        let help = match multipliers {
+    within(budget, all(&rows, hardware)).map_err(|error| {
+        error.help(match multipliers {
             _ if unrolled.iter().any(|rows| rows.chain.loaded.is_some()) => engine::LOADED,
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
             _ => {
                 "products of two operands, and of coefficients beyond 31 bits, are always hardware \
                  multipliers"
             }
-        };
-        return Err(Error::input("--dsp-budget", cause).help(help));
-    }
-    Ok(())
+        })
+    })
+}
+
+/// Checks that there are no more hardware multipliers than a budget has.
+///
+/// # Errors
+/// With how many more there are.
+pub fn within(budget: Option<usize>, hardware: usize) -> Result<()> {
+    let Some(budget) = budget.filter(|&budget| hardware > budget) else { return Ok(()) };
+    let (needs, more) = (count(hardware, "hardware multiplier"), hardware - budget);
+    let cause = format!("the core needs {needs}, {more} more than the {budget} there are");
+    Err(Error::input("--dsp-budget", cause).help(format_args!("give --dsp-budget {hardware}")))
 }

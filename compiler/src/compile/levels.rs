@@ -57,7 +57,7 @@ impl Made {
     }
 
     /// Products at a time: of hardware multipliers, and of shifts and additions.
-    fn products(&self) -> [usize; 2] {
+    pub(super) fn products(&self) -> [usize; 2] {
         match self {
             Made::Shared([_, wc], shift_add) => {
                 let columns = wc.matrix.ncols();

@@ -149,6 +149,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_rows"
     "strassenc_window"
     "strassenc_reader"
+    "strassenc_gated_add"
     "strassenc_array"
     "strassenc_multiplier_bank"
     "strassenc_shift_add_bank"

@@ -108,7 +108,7 @@ fn rom(table: Table, depth: usize, data: usize, in_turn: bool) -> Vec<Rom> {
 
 impl Part for Array {
     fn modules(&self) -> &'static [&'static str] {
-        &["strassenc_array"]
+        &["strassenc_array", "strassenc_gated_add"]
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
@@ -148,8 +148,8 @@ impl Part for Array {
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        // x, the tree of adders with a sign at each node, the sum. The first adders choose their
-        // operands, and the last one its own.
+        // x, the tree of adders with a sign at each node, the sum. What gates the operands of the
+        // first adders and of the last one needs LUTs of its own where these have four inputs.
         let (x, z) = (ends.x(), ends.z());
         let operand = x.format.bits + u32::from(!x.format.signed);
         let levels = x.lanes.next_power_of_two().trailing_zeros().max(1);
@@ -158,11 +158,13 @@ impl Part for Array {
         let tree = (1..=levels).map(|l| nodes(l) * (width(l) + 1)).sum::<usize>();
         let sums = (1..=levels).map(|l| (x.lanes.div_ceil(1 << (l - 1)) / 2) * width(l));
         let first = nodes(1) * width(1);
-        let work = z.lanes * (sums.sum::<usize>() + first + 2 * z.format.bits as usize);
+        let work = z.lanes * (sums.sum::<usize>() + z.format.bits as usize);
+        let gates = (z.lanes * (first + z.format.bits as usize)) as u64;
+        let gates = Cells { luts4: gates, ..Cells::default() };
         let again = if self.repeats > 1 { counter(self.repeats) + counter(self.sums) } else { 0 };
         let control = counter(self.depth) + counter(self.sums) + again;
         let held = x.bits() + z.lanes * tree + z.bits() + levels as usize + 3;
-        Size::new(held, control, work).and(users(levels as usize + 1))
+        Size::new(held, control, work).and(users(levels as usize + 1)).and(gates)
     }
 }
 
