@@ -43,35 +43,43 @@ pub fn verify(circuit: &Circuit, serial: &Serial) -> Result<()> {
 /// Checks that the rows of a multiplier take turns, one a clock and all within an interval, and
 /// that it can multiply them all: by coefficients that have a common scale.
 fn shared(circuit: &Circuit, serial: &Serial) -> Checks {
-    let mut rows: BTreeMap<u32, Vec<(u32, [u32; 2], bool, i64, i32)>> = BTreeMap::new();
+    let mut rows: BTreeMap<u32, Vec<&Node>> = BTreeMap::new();
     for node in &serial.nodes {
-        let Op::Multiply { x, digits, multiplier } = node.op else { continue };
-        let circuit::Op::Multiply { coefficient, shift, .. } = circuit.node(node.of).op else {
-            return Err("multiplies where the circuit does not".into());
-        };
-        let x = serial.node(x);
-        let signed = circuit.node(x.of).signed;
-        let row = (x.begins, [digits, x.form.bits()], signed, coefficient, shift);
-        rows.entry(multiplier).or_default().push(row);
+        if let Op::Multiply { multiplier, .. } = node.op {
+            rows.entry(multiplier).or_default().push(node);
+        }
     }
     for (number, mut rows) in rows {
-        rows.sort_unstable();
-        let last = rows.iter().map(|row| row.4).max().unwrap_or(0);
-        let (first, digits, signed, ..) = rows[0];
+        rows.sort_by_key(|node| node.begins);
         ensure(rows.len() <= serial.interval as usize, || {
             format!("multiplier {number} has {} rows in {} clocks", rows.len(), serial.interval)
         })?;
-        for (turn, row) in (0..).zip(&rows) {
-            ensure((row.0, row.1, row.2) == (first + turn, digits, signed), || {
-                format!(
-                    "row {turn} of multiplier {number} is not as its first one is, or not in turn"
-                )
+        // What all rows have alike: the digits, and whether the upper one is signed.
+        let mut alike = None;
+        let mut scales = vec![];
+        for (turn, node) in (0..).zip(&rows) {
+            let Op::Multiply { x, digits, .. } = node.op else { continue };
+            let circuit::Op::Multiply { coefficient, shift, .. } = circuit.node(node.of).op else {
+                return Err("multiplies where the circuit does not".into());
+            };
+            let x = serial.node(x);
+            let own = (digits, x.form, circuit.node(x.of).signed);
+            ensure(*alike.get_or_insert(own) == own, || {
+                format!("the words of multiplier {number} are not alike")
             })?;
-            let scaled = i128::from(row.3) << (last - row.4).clamp(0, 63);
-            ensure(last - row.4 < 63 && i64::try_from(scaled).is_ok(), || {
-                format!("the coefficients of multiplier {number} have no common scale")
+            ensure(node.begins == rows[0].begins + turn, || {
+                format!("row {turn} of multiplier {number} is not in turn")
             })?;
+            scales.push((shift, coefficient));
         }
+        let last = scales.iter().map(|(shift, _)| *shift).max().unwrap_or(0);
+        let scaled = |&(shift, coefficient): &(i32, i64)| {
+            let scale = 1i64.checked_shl(last.abs_diff(shift)).filter(|scale| *scale > 0);
+            scale.and_then(|scale| coefficient.checked_mul(scale)).is_some()
+        };
+        ensure(scales.iter().all(scaled), || {
+            format!("the coefficients of multiplier {number} have no common scale")
+        })?;
     }
     Ok(())
 }
