@@ -39,6 +39,7 @@ pub mod estimate;
 pub mod figures;
 pub mod folded;
 mod folder;
+pub mod front_end;
 pub mod ir;
 pub mod kernel;
 pub mod lower;

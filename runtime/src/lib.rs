@@ -11,6 +11,7 @@ pub mod files;
 pub mod format;
 pub mod golden;
 pub mod lock;
+pub mod log_mel;
 pub mod model;
 pub mod model_file;
 pub mod network;

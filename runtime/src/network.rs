@@ -30,6 +30,7 @@ pub use ready::{find, ready};
 
 use crate::error::{Result, number};
 use crate::format::Format;
+use crate::log_mel::{self, LogMel};
 use crate::shape::{Extent, Join, Shape, Sizes};
 use crate::wording;
 use describe::{Place, Violation};
@@ -74,6 +75,10 @@ pub struct Input {
     /// Whether the values are two's complement.
     #[serde(default)]
     pub signed: bool,
+    /// What makes them of the samples of a recording, where it is one of sounds; then the shape is
+    /// `[frames, mel bands]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_mel: Option<LogMel>,
 }
 
 /// One layer of a [`Network`].
@@ -954,7 +959,49 @@ impl Network {
             ));
         }
         within(at("bits"), *bits, 1..=16)?;
-        within(at("frac"), *frac, -32..=32)
+        within(at("frac"), *frac, -32..=32)?;
+        self.check_log_mel()
+    }
+
+    fn check_log_mel(&self) -> Result<(), Violation> {
+        let Input { shape, frac, signed, log_mel, .. } = &self.input;
+        let Some(cut) = log_mel else { return Ok(()) };
+        let input = |key| Place::new("input").key(key);
+        let at = |key| input("log_mel").key(key);
+        let &[_, mels] = &shape[..] else {
+            let cause = format!("`log_mel` yields frames of mel bands, and the shape is {shape:?}");
+            return Err(Violation::new(input("shape"), cause)
+                .help("give the numbers of both, e.g. `shape = [64, 16]`"));
+        };
+        if *signed {
+            return Err(Violation::new(input("signed"), "what `log_mel` yields is never negative")
+                .help("remove `signed`"));
+        }
+        within(input("frac"), *frac, 0..=6)?;
+        within(at("rate"), cut.rate, 1000..=192_000)?;
+        within(at("window"), cut.window, 32..=1024)?;
+        if !cut.window.is_power_of_two() {
+            let cause = format!("window = {} is no power of two", cut.window);
+            return Err(Violation::new(at("window"), cause)
+                .help(format_args!("take {}", cut.window.next_power_of_two())));
+        }
+        within(at("step"), cut.step, 1..=cut.window)?;
+        // No more than bins, so that there is an end to what is tried here.
+        let empty = |mels: usize| {
+            mels > cut.window / 2
+                || log_mel::filters(*cut, mels).iter().any(|filter| filter.weights.is_empty())
+        };
+        if empty(mels) {
+            let most = (1..mels.min(cut.window / 2)).rev().find(|mels| !empty(*mels)).unwrap_or(1);
+            let cause = format!(
+                "some of {mels} mel bands lie between the {} bins of a window of {} samples",
+                cut.window / 2 + 1,
+                cut.window
+            );
+            return Err(Violation::new(input("shape"), cause)
+                .help(format_args!("take {most} bands at most, or a longer `window`")));
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod import;
 mod integers;
 mod kernels;
 mod levels;
+mod log_mel;
 mod matrix_products;
 mod mutations;
 mod names;

@@ -2,8 +2,8 @@
 
 use super::{home, output};
 use strassenc_runtime::data::text::{self, Symbols, Text};
-use strassenc_runtime::data::{self, DataSet};
-use strassenc_runtime::network::{Loss, Network};
+use strassenc_runtime::data::{self, DataSet, Wanted};
+use strassenc_runtime::network::{Input, Loss, Network};
 use strassenc_runtime::{Error, Kind, Model, Result};
 
 /// What `--data` takes, where it may be left away.
@@ -11,13 +11,12 @@ pub fn long_help() -> String {
     format!("The data set [default: the one the model was trained on]\n\n{}", data::grammar())
 }
 
-/// The data set that a text names, with what a loss is of; notes on how it was read go to standard
-/// error.
+/// The data set that a text names, for a network; notes on how it was read go to standard error.
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn load(loss: Loss, spec: &str) -> Result<DataSet> {
-    let data = data::load_for(loss, spec, &home::home()?)?;
+pub fn load<'a>(wanted: impl Into<Wanted<'a>>, spec: &str) -> Result<DataSet> {
+    let data = data::load_for(wanted, spec, &home::home()?)?;
     data.notes.iter().for_each(|note| output::note(format_args!("note: {note}")));
     Ok(data)
 }
@@ -37,7 +36,7 @@ pub fn of_model(model: &Model, asked: Option<&str>) -> Result<DataSet> {
 /// # Errors
 /// As [`of_model`], but for the fit.
 pub fn of_origin(asked: Option<&str>, origin: &Origin) -> Result<DataSet> {
-    of(asked, origin, |spec| load(origin.loss, spec), data::GRAMMAR)
+    of(asked, origin, |spec| load(origin.wanted(), spec), data::GRAMMAR)
 }
 
 /// The text that was asked for, or that of a model, whose symbols it has.
@@ -72,7 +71,9 @@ pub struct Origin {
     /// The text that names them for `--data`.
     pub spec: Option<String>,
     /// The loss that the network was trained to.
-    pub loss: Loss,
+    loss: Loss,
+    /// What entered it.
+    input: Option<Input>,
 }
 
 impl Origin {
@@ -86,7 +87,12 @@ impl Origin {
         let described = network.and_then(|network| network.train.data.as_deref());
         let spec = name.and_then(|name| data::trained_on(name, described));
         let loss = network.map(|network| network.train.loss).unwrap_or_default();
-        Origin { name: name.map(str::to_owned), spec, loss }
+        let input = network.map(|network| network.input.clone());
+        Origin { name: name.map(str::to_owned), spec, loss, input }
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { loss: self.loss, input: self.input.as_ref() }
     }
 }
 

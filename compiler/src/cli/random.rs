@@ -83,7 +83,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let (images, name): (Vec<Vec<i64>>, _) = match &args.data {
         Some(spec) => {
-            let data = data::load(network.train.loss, spec)?;
+            let data = data::load(&network, spec)?;
             network.train.data = Some(absolute(spec)?);
             data.check_shape(
                 &network.input.shape,

@@ -172,7 +172,7 @@ impl Training {
     /// # Errors
     /// Where no data set is named, or it cannot be read.
     pub fn load(&self, network: &Network) -> Result<DataSet> {
-        super::data::load(network.train.loss, self.start(network, data::GRAMMAR)?)
+        super::data::load(network, self.start(network, data::GRAMMAR)?)
     }
 
     /// Starts the threads, and loads the text of the option or of the description.
@@ -323,7 +323,7 @@ pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: boo
         let text = text_of(network, named(network, data::text::GRAMMAR)?)?;
         return train::begin::<SequenceLearner>(network, &text, folder, start, sources);
     }
-    let data = super::data::load(network.train.loss, named(network, data::GRAMMAR)?)?;
+    let data = super::data::load(network, named(network, data::GRAMMAR)?)?;
     train::begin::<ImageLearner>(network, &data, folder, start, sources)
 }
 
@@ -339,7 +339,7 @@ pub fn go_on(folder: &Path) -> Result<Option<Model>> {
         let watch = Watch::new();
         return Ok(train::<SequenceLearner>(&network, &text, folder, start, sources, watch)?.1);
     }
-    let data = super::data::load(network.train.loss, named(&network, data::GRAMMAR)?)?;
+    let data = super::data::load(&network, named(&network, data::GRAMMAR)?)?;
     Ok(train::<ImageLearner>(&network, &data, folder, start, sources, Watch::new())?.1)
 }
 

@@ -47,7 +47,7 @@ pub(super) enum DataPackage {
 }
 
 /// Everything that is looked for, in the order `doctor` lists and installs it.
-pub const COMPONENTS: [Component; 13] = [
+pub const COMPONENTS: [Component; 14] = [
     Component {
         name: "c++",
         needed_for: "simulate, check, demo",
@@ -141,6 +141,14 @@ pub const COMPONENTS: [Component; 13] = [
         needed_for: "--data cifar10",
         required: false,
         origin: Origin::System("unpack cifar-10-binary.tar.gz into $STRASSENC_HOME/data/cifar10"),
+    },
+    Component {
+        name: "fsdd",
+        needed_for: "--data fsdd",
+        required: false,
+        origin: Origin::System(
+            "put github.com/Jakobovski/free-spoken-digit-dataset into $STRASSENC_HOME/data/fsdd",
+        ),
     },
 ];
 

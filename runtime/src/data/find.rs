@@ -1,8 +1,8 @@
 //! The data sets that are known by name: where they are looked for, and how to get them.
 
-use super::{DataSet, cifar, csv, idx};
+use super::{DataSet, cifar, csv, idx, wav};
 use crate::error::{Error, Result};
-use crate::network::Loss;
+use crate::network::{Input, Loss};
 use std::path::{Path, PathBuf};
 
 /// A known set.
@@ -19,6 +19,8 @@ enum Layout {
     Idx,
     /// The binary version of CIFAR-10.
     Cifar,
+    /// Recordings in a folder of this name; the test samples have names like `test`.
+    Wav { folder: &'static str, test: &'static str },
     /// Tables of train and test samples, or of both in one.
     Tables {
         files: &'static [&'static str],
@@ -28,7 +30,7 @@ enum Layout {
     },
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     Known {
         name: "mnist",
         layout: Layout::Idx,
@@ -47,6 +49,12 @@ const KNOWN: [Known; 5] = [
         layout: Layout::Cifar,
         by_hand: "unpack cifar-10-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html), then --data \
             cifar10:FOLDER",
+    },
+    Known {
+        name: "fsdd",
+        layout: Layout::Wav { folder: "recordings", test: "*_yweweler_*" },
+        by_hand: "git clone https://github.com/Jakobovski/free-spoken-digit-dataset, then --data \
+            fsdd:free-spoken-digit-dataset",
     },
     Known {
         name: "letter",
@@ -89,6 +97,7 @@ pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
     folders(name, home).into_iter().find(|folder| match known.layout {
         Layout::Idx => idx::files(folder).is_ok(),
         Layout::Cifar => cifar::files(folder).is_ok(),
+        Layout::Wav { folder: recordings, .. } => folder.join(recordings).is_dir(),
         Layout::Tables { files, .. } => files.iter().all(|file| folder.join(file).is_file()),
     })
 }
@@ -107,8 +116,14 @@ fn folders(name: &str, home: &Path) -> [PathBuf; 2] {
 }
 
 impl Known {
-    /// The set in `folder`, or in the first of the usual places that has it.
-    pub fn load(&self, folder: Option<&Path>, home: &Path) -> Result<DataSet> {
+    /// The set in `folder`, or in the first of the usual places that has it, for a network that
+    /// takes `input`.
+    pub fn load(
+        &self,
+        folder: Option<&Path>,
+        input: Option<&Input>,
+        home: &Path,
+    ) -> Result<DataSet> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             None => installed(self.name, home).ok_or_else(|| self.missing(home))?,
@@ -116,6 +131,9 @@ impl Known {
         let mut data = match self.layout {
             Layout::Cifar => return cifar::load(self.name, &folder),
             Layout::Idx => idx::load(self.name, &folder, 8)?,
+            Layout::Wav { folder: recordings, test } => {
+                return wav::load(self.name, &[folder.join(recordings)], Some(test), input);
+            }
             Layout::Tables { files, label, frac, features } => {
                 let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
                 let label: Vec<String> = label.iter().map(ToString::to_string).collect();
@@ -159,7 +177,7 @@ impl Known {
             Layout::Idx | Layout::Tables { .. } => {
                 format!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand)
             }
-            Layout::Cifar => self.by_hand.into(),
+            Layout::Cifar | Layout::Wav { .. } => self.by_hand.into(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Folders of PNG and JPEG images, a folder for each class.
 
-use super::{DataSet, MAX_ELEMENTS, Values, labels};
+use super::folders::{self, Files, Named};
+use super::{DataSet, MAX_ELEMENTS, Values};
 use crate::error::{Error, Result};
 use crate::files;
 use ndarray::Array2;
@@ -12,15 +13,16 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// What the folder of test images is called that stands beside `train`.
-const TEST: [&str; 4] = ["test", "val", "valid", "validation"];
-
 /// The most elements of an image: as many as a network takes.
 const MOST_ELEMENTS: usize = 1 << 24;
 
-/// How images lie, for messages.
-const LAYOUT: &str = "images lie in FOLDER/CLASS/*.png, .jpg or .jpeg; or in \
-                      FOLDER/train/CLASS/ and FOLDER/test/CLASS/";
+/// How images lie.
+const IMAGES: Files = Files {
+    one: "image",
+    extensions: &["png", "jpg", "jpeg"],
+    layout: "images lie in FOLDER/CLASS/*.png, .jpg or .jpeg; or in FOLDER/train/CLASS/ and \
+             FOLDER/test/CLASS/",
+};
 
 /// A decoded image.
 #[derive(Debug, PartialEq)]
@@ -39,9 +41,6 @@ enum Samples {
     Words(Vec<u16>),
 }
 
-/// An image's file and the name of its class.
-type Named = (PathBuf, String);
-
 /// The set in a folder, of which every fifth image of a class is a test sample where it has no
 /// `train` and `test`, or in a folder for either part. Images are `[height, width]` where all are
 /// grey, else `[height, width, 3]`; a sample v is v · 2^-8, of 16 bits v · 2^-16.
@@ -50,10 +49,10 @@ type Named = (PathBuf, String);
 /// Where a folder is missing or has no image, or an image is damaged, transparent, or not as large
 /// as the others.
 pub fn load(name: &str, folders: &[PathBuf]) -> Result<DataSet> {
-    let folders = parts(folders);
+    let folders = folders::parts(folders);
     let mut notes = vec![];
     let lists: Vec<Vec<Named>> =
-        folders.iter().map(|folder| list(folder, &mut notes)).collect::<Result<_>>()?;
+        folders.iter().map(|folder| IMAGES.list(folder, &mut notes)).collect::<Result<_>>()?;
     let (first, _) = &lists[0][0];
     let Image { height, width, channels, .. } = read(first)?;
     let count: usize = lists.iter().map(Vec::len).sum();
@@ -80,75 +79,12 @@ pub fn load(name: &str, folders: &[PathBuf]) -> Result<DataSet> {
     if grey > 0 {
         notes.push(format!("{grey} grey images among coloured ones: their colours are all equal"));
     }
-    let classes = |i: usize| -> Vec<String> {
-        lists.get(i).map_or(vec![], |list| list.iter().map(|(_, class)| class.clone()).collect())
-    };
-    let words = [classes(0), classes(1)];
-    let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    let place = |i: usize| places.get(i).map_or("", String::as_str);
-    let mut classes = labels::of_words(words.each_ref().map(Vec::as_slice), [place(0), place(1)])?;
+    let mut classes = folders::classes(&lists, &folders)?;
     classes.notes.append(&mut notes);
     let values = images.into_iter().map(|images| values(images, &shape));
     let values = values.collect::<Result<Vec<_>>>()?;
-    DataSet::of_parts(name, place(0), shape, classes, values)
-}
-
-/// The folder of train images and that of test images, where there is one.
-fn parts(folders: &[PathBuf]) -> Vec<PathBuf> {
-    if let [folder] = folders {
-        let train = folder.join("train");
-        let test = TEST.iter().map(|name| folder.join(name)).find(|test| test.is_dir());
-        if let Some(test) = test.filter(|_| train.is_dir()) {
-            return vec![train, test];
-        }
-    }
-    folders.to_vec()
-}
-
-/// The images of a folder, by class and name; files of other kinds are noted.
-fn list(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Named>> {
-    let mut images = vec![];
-    let mut others = vec![];
-    for class in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-        let name = class.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let before = images.len();
-        for path in entries(&class)? {
-            let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-            match extension.as_deref() {
-                Some("png" | "jpg" | "jpeg") => images.push((path, name.clone())),
-                _ => others.push(path),
-            }
-        }
-        if images.len() == before {
-            return Err(Error::input(class.display(), "holds no image").help(LAYOUT));
-        }
-    }
-    if images.is_empty() {
-        return Err(Error::input(folder.display(), "holds no folder of images").help(LAYOUT));
-    }
-    if let [first, ..] = &others[..] {
-        notes.push(format!(
-            "{} files that are named neither .png, .jpg nor .jpeg are left out: {}{}",
-            others.len(),
-            first.display(),
-            if others.len() > 1 { ", …" } else { "" }
-        ));
-    }
-    Ok(images)
-}
-
-/// What a folder holds, in order, but for hidden files.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let fail = |e: std::io::Error| files::unreadable(folder, &e).help(LAYOUT);
-    let mut paths = vec![];
-    for entry in folder.read_dir().map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
+    let place = folders[0].display().to_string();
+    DataSet::of_parts(name, &place, shape, classes, values)
 }
 
 fn read(path: &Path) -> Result<Image> {

@@ -8,6 +8,7 @@ mod cifar;
 mod csv;
 mod digits;
 mod find;
+mod folders;
 mod gzip;
 mod idx;
 mod images;
@@ -19,10 +20,11 @@ mod parquet;
 mod spec;
 pub mod text;
 mod values;
+mod wav;
 
 use crate::error::{Error, Result, significant};
 use crate::model::Model;
-use crate::network::Loss;
+use crate::network::{Input, Loss, Network};
 use labels::Classes;
 use ndarray::{Array2, ArrayView1, Axis, s};
 use std::path::Path;
@@ -78,16 +80,38 @@ pub fn load(spec: &str, home: &Path) -> Result<DataSet> {
     load_for(Loss::CrossEntropy, spec, home)
 }
 
-/// Loads the data set that `spec` names, with what a loss is of: see [`GRAMMAR`]. `home` is the
-/// folder that installed sets lie under (`$STRASSENC_HOME`).
+/// What a network asks of data: samples that can enter it, with what its loss is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What it is trained to.
+    pub loss: Loss,
+    /// What enters it, where that is known; sounds become numbers by it.
+    pub input: Option<&'a Input>,
+}
+
+impl<'a> From<&'a Network> for Wanted<'a> {
+    fn from(network: &'a Network) -> Self {
+        Wanted { loss: network.train.loss, input: Some(&network.input) }
+    }
+}
+
+impl From<Loss> for Wanted<'_> {
+    fn from(loss: Loss) -> Self {
+        Wanted { loss, input: None }
+    }
+}
+
+/// Loads the data set that `spec` names for a network: see [`GRAMMAR`]. `home` is the folder that
+/// installed sets lie under (`$STRASSENC_HOME`).
 ///
 /// # Errors
 /// Where the text is not in the grammar, the set is not installed (the help says how to get it), or
 /// a file is missing, damaged or inconsistent, or has classes and numbers are due; with the file
 /// and the sample.
-pub fn load_for(loss: Loss, spec: &str, home: &Path) -> Result<DataSet> {
-    let mut data = spec::parse(spec)?.load(loss, home)?;
-    data.notes.extend(data.told(loss));
+pub fn load_for<'a>(wanted: impl Into<Wanted<'a>>, spec: &str, home: &Path) -> Result<DataSet> {
+    let wanted = wanted.into();
+    let mut data = spec::parse(spec)?.load(wanted, home)?;
+    data.notes.extend(data.told(wanted.loss));
     data.validate()?;
     Ok(data)
 }

@@ -1,6 +1,6 @@
 //! The text that names a data set on the command line.
 
-use super::{DataSet, arrays, csv, digits, find, idx, images, parquet, text};
+use super::{DataSet, Wanted, arrays, csv, digits, find, idx, images, parquet, text, wav};
 use crate::error::{Error, Result, closest};
 use crate::network::Loss;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ digits               8×8 handwritten digits, built in
 mnist                where installed; mnist:FOLDER reads another folder
 fashion-mnist        likewise
 cifar10              likewise, in its binary version: data_batch_1.bin, …
+fsdd                 likewise, the Free Spoken Digit Dataset: recordings/*.wav
 letter, satellite    likewise, as UCI has them: letter-recognition.data; sat.trn, sat.tst
 idx:FOLDER           {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
 npy:FOLDER           x_train.npy, y_train.npy, x_test.npy, y_test.npy: samples on
@@ -21,6 +22,10 @@ images:FOLDER        PNG and JPEG images of one size in a folder for each class,
                      train and test, where FOLDER has those; else every fifth image of
                      each class is a test sample
 images:TRAIN,TEST    two such folders by name
+wav:FOLDER           recordings, in one channel of 8 or 16 bits, in a folder for each class, or
+                     called CLASS_*.wav; train and test as with images, or test=PATTERN;
+                     `log_mel` of the description's `input` makes numbers of them
+wav:TRAIN,TEST       two such folders by name
 csv:FILE[,TESTFILE]  a sample a line, an optional header; `,`, `;`, tabs or blanks between
                      numbers; of one file, every fifth sample of each class is a test sample
 parquet:FILE[,TESTFILE]  a sample a row, likewise
@@ -30,6 +35,8 @@ label=NAME|N         column of the label in a table, by its header or counted
                      labels or numbers, where the loss of the network is of those
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
                      uint8 arrays: pixels), else 0
+test=PATTERN         recordings with such names are test samples, `*` is any characters:
+                     test=*_theo_* holds a speaker out
 An image is [height, width] or [height, width, channels], channels last: arrays of
 images are [N, height, width, channels], or [N, numbers] in that order.
 In a path and in a name, `\\,` is a comma, `\\=` an equals sign and `\\\\` a backslash.
@@ -50,6 +57,7 @@ pub enum Source {
     Npy { files: Vec<PathBuf>, frac: Option<i32> },
     Npz { file: PathBuf, frac: Option<i32> },
     Images { folders: Vec<PathBuf> },
+    Wav { folders: Vec<PathBuf>, test: Option<String> },
     Csv { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
     Parquet { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
 }
@@ -67,8 +75,15 @@ pub fn parse(spec: &str) -> Result<Source> {
         Some((kind, rest)) => (kind, Some(rest)),
         None => (spec, None),
     };
-    let (mut files, mut label, mut frac) = (Vec::new(), vec![], None);
+    let (mut files, mut label, mut frac, mut test) = (Vec::new(), vec![], None, None);
     for part in rest.map(split).unwrap_or_default() {
+        if let Some(pattern) = part.strip_prefix("test=") {
+            if kind != "wav" {
+                return fail(format!("{kind} has no option `test`"));
+            }
+            test = Some(unescape(pattern));
+            continue;
+        }
         match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
             (Some(name), _) if matches!(kind, "csv" | "parquet") => label.push(unescape(name)),
             (_, Some(n)) if matches!(kind, "idx" | "npy" | "npz" | "csv" | "parquet") => match n
@@ -107,6 +122,8 @@ pub fn parse(spec: &str) -> Result<Source> {
         "npz" => Source::Npz { file: one()?, frac },
         "images" if matches!(count, 1 | 2) => Source::Images { folders: files },
         "images" => return fail(format!("images takes one or two folders, {count} are given")),
+        "wav" if matches!(count, 1 | 2) => Source::Wav { folders: files, test },
+        "wav" => return fail(format!("wav takes one or two folders, {count} are given")),
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "parquet" if matches!(count, 1 | 2) => {
             Source::Parquet { files, label, frac: frac.unwrap_or(0) }
@@ -120,12 +137,14 @@ pub fn parse(spec: &str) -> Result<Source> {
                 "mnist",
                 "fashion-mnist",
                 "cifar10",
+                "fsdd",
                 "letter",
                 "satellite",
                 "idx",
                 "npy",
                 "npz",
                 "images",
+                "wav",
                 "csv",
                 "parquet",
             ];
@@ -202,6 +221,11 @@ pub fn absolute(spec: &str) -> Result<String> {
         Source::Npy { files, frac } => ("npy".into(), paths(&files), vec![], frac),
         Source::Npz { file, frac } => ("npz".into(), paths(&[file]), vec![], frac),
         Source::Images { folders } => ("images".into(), paths(&folders), vec![], None),
+        Source::Wav { folders, test } => {
+            let mut parts = paths(&folders);
+            parts.extend(test.map(|pattern| format!("test={}", escape(&pattern))));
+            ("wav".into(), parts, vec![], None)
+        }
         Source::Csv { files, label, frac } => ("csv".into(), paths(&files), label, shown(frac)),
         Source::Parquet { files, label, frac } => {
             ("parquet".into(), paths(&files), label, shown(frac))
@@ -228,7 +252,8 @@ fn name_in(spec: &str) -> Option<String> {
         Source::Npy { files, .. }
         | Source::Csv { files, .. }
         | Source::Parquet { files, .. }
-        | Source::Images { folders: files } => name_of(&files[0]),
+        | Source::Images { folders: files }
+        | Source::Wav { folders: files, .. } => name_of(&files[0]),
     })
 }
 
@@ -246,12 +271,14 @@ pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
 
 impl Source {
     /// Reads the set.
-    pub fn load(self, loss: Loss, home: &Path) -> Result<DataSet> {
+    pub fn load(self, wanted: Wanted, home: &Path) -> Result<DataSet> {
+        let Wanted { loss, input } = wanted;
         let of_classes = match &self {
             Source::Digits => Some("digits"),
             Source::Known { name, .. } => Some(name.as_str()),
             Source::Idx { .. } => Some("idx"),
             Source::Images { .. } => Some("images"),
+            Source::Wav { .. } => Some("wav"),
             _ => None,
         };
         if let Some(name) = of_classes.filter(|_| loss != Loss::CrossEntropy) {
@@ -263,13 +290,16 @@ impl Source {
         match self {
             Source::Digits => digits::load(),
             Source::Known { name, folder } => match find::known(&name) {
-                Some(known) => known.load(folder.as_deref(), home),
+                Some(known) => known.load(folder.as_deref(), input, home),
                 None => Err(Error::internal(name, "is not a known data set")),
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
             Source::Npy { files, frac } => arrays::load(loss, &name_of(&files[0]), &files, frac),
             Source::Npz { file, frac } => arrays::load_archive(loss, &name_of(&file), &file, frac),
             Source::Images { folders } => images::load(&name_of(&folders[0]), &folders),
+            Source::Wav { folders, test } => {
+                wav::load(&name_of(&folders[0]), &folders, test.as_deref(), input)
+            }
             Source::Csv { files, label, frac } => {
                 csv::load(loss, &name_of(&files[0]), &files, &label, frac)
             }
@@ -308,6 +338,8 @@ mod tests {
             ("parquet:a,b,c", "parquet takes one or two files, 3 are given"),
             ("images:a,b,c", "two folders, 3 are given"),
             ("images:a,frac=3", "images has no option `frac`"),
+            ("images:a,test=b", "images has no option `test`"),
+            ("wav:test=b", "two folders, 0 are given"),
             ("csv:a,b,c", "two files, 3 are given"),
             ("csv:label=x", "two files, 0 are given"),
             ("csv:a,frac=x", "not `x`"),

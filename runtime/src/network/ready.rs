@@ -25,6 +25,7 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
         "ternary-vgg",
         "resnet20",
         "st-resnet18",
+        "spoken-digits",
         "ptb",
         "austen"
     )

@@ -21,7 +21,7 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    for good in [GOOD, CONCAT, SEQUENCES] {
+    for good in [GOOD, CONCAT, SOUNDS, SEQUENCES] {
         let network = Network::parse("good", good).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
@@ -63,6 +63,11 @@ layers = [
     "relu",
     { dense = { units = 3 } },
 ]
+"#;
+
+const SOUNDS: &str = r#"name = "sounds"
+input = { shape = [64, 16], bits = 8, frac = 4, log_mel = { rate = 8000, window = 256, step = 128 } }
+layers = [{ dense = { units = 3 } }]
 "#;
 
 const ROW: &str = r#"name = "row"
@@ -321,6 +326,17 @@ fn errors() {
         ("    { dense = { units = 3 } },\n", ""),
         ("    \"relu\",\n    { dense = { units = 3 } },\n", ""),
     ];
+    let of_sounds = [
+        ("[64, 16]", "[64, 16, 1]"),
+        ("[64, 16]", "[64, 100]"),
+        ("bits = 8", "bits = 8, signed = true"),
+        ("frac = 4", "frac = 8"),
+        ("rate = 8000", "rate = 0"),
+        ("window = 256", "window = 200"),
+        ("window = 256", "window = 2048"),
+        ("step = 128", "step = 257"),
+        (", step = 128", ""),
+    ];
     let of_sequences = [
         ("{ highway = {} }", "{ conv2d = { channels = 4, kernel = 1 } }"),
         ("{ highway = {} }", "{ residual = { body = [{ dense = { units = 8 } }] } }"),
@@ -336,6 +352,7 @@ fn errors() {
         .chain(of_images.map(|edit| (IMAGES, edit)))
         .chain(of_rows.map(|edit| (ROW, edit)))
         .chain(of_concats.map(|edit| (CONCAT, edit)))
+        .chain(of_sounds.map(|edit| (SOUNDS, edit)))
         .chain(of_sequences.map(|edit| (SEQUENCES, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");

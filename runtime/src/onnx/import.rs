@@ -519,6 +519,7 @@ impl Builder<'_> {
                 bits: options.bits,
                 frac: options.frac,
                 signed: options.signed,
+                log_mel: None,
             },
             layers,
             spn: Spn { ratio: options.ratio, p: options.p, ..Spn::default() },
