@@ -22,7 +22,12 @@ fn shipped() -> Vec<PathBuf> {
 
 /// The model's data, where they are installed.
 fn data_of(model: &Model) -> Option<DataSet> {
-    data::load(data::spec_of(model.provenance.data.as_deref()?)?, &home()?).ok()
+    let spec = data::spec_of(model.provenance.data.as_deref()?)?;
+    // What enters is made of recordings by the description.
+    match model.provenance.described() {
+        Some(network) => data::load_for(&network, spec, &home()?).ok(),
+        None => data::load(spec, &home()?).ok(),
+    }
 }
 
 fn home() -> Option<PathBuf> {
