@@ -1,4 +1,5 @@
 //! The log-mel front end: Rust = C = NumPy, bit for bit, on recordings of every kind.
+#![expect(clippy::print_stdout, reason = "it says what it leaves out")]
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,7 +35,7 @@ fn recordings(front: &FrontEnd) -> Vec<Vec<i16>> {
     let mut rng = ChaCha8Rng::seed_from_u64(24);
     let all = front.samples();
     let square = |half: usize| {
-        (0..all).map(|n| if n / half % 2 == 0 { i16::MIN } else { i16::MAX }).collect()
+        (0..all).map(|n| if (n / half).is_multiple_of(2) { i16::MIN } else { i16::MAX }).collect()
     };
     let mut recordings = vec![
         vec![],
