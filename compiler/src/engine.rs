@@ -5,16 +5,15 @@
 
 mod written;
 
-use crate::adder_graph::each_digit;
-use crate::figures::Figures;
+use crate::adder_graph::{Matrix, Operands, each_digit, naive_adders};
+use crate::figures::{self, Figures};
 use crate::folded::{self, Digits, Folding, padded_rows};
 use crate::interval::Interval;
-use crate::ir::gated::Curve;
 use crate::ir::words::Words;
 use crate::ir::{Dataflow, Kernel, Kind, Layer, OpKind, Windows};
 use crate::multipliers::Multipliers;
 use crate::serial::INTERVAL;
-use crate::stream::Lines;
+use crate::stream::{Engine, Lines};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +21,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::error::{count, number};
-use strassenc_runtime::{Error, Extent, Result, files, wording};
+use strassenc_runtime::{Error, Kind as ErrorKind, Result, files, wording};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -512,7 +511,11 @@ impl Estimator<'_> {
                 }
                 all.extend(serial);
                 if matches!(allowed, Allowed::Auto | Allowed::Folded) && !of_data {
-                    all.extend(self.folding(number, kernel, interval)?.map(Choice::Folded));
+                    match self.folding(number, kernel, interval) {
+                        // What cannot be folded has another engine.
+                        Err(e) if !all.is_empty() && e.kind() == ErrorKind::Input => {}
+                        folding => all.extend(folding?.map(Choice::Folded)),
+                    }
                 }
                 Ok(all)
             }
@@ -607,67 +610,89 @@ impl Estimator<'_> {
         }
     }
 
-    /// The estimated cost of layer `number` on this engine.
+    /// The estimated cost of layer `number` on this engine: its primitives are those that it will
+    /// be made of, and only sums that are wiring are not known before they are shared.
     fn cost(&self, number: usize, choice: Choice) -> Result<Cost> {
+        let layer = &self.dataflow.layers[number];
+        let multipliers = layer.products_of_a_unit() as u64;
+        let own = Cost { multipliers, clocks: self.clocks(number, choice)?, ..Cost::default() };
+        Ok(match (layer.kernel(), choice) {
+            (Some(_), Choice::Unrolled) => {
+                let bits = self.bits(number)?;
+                let engine = Engine::Unrolled { stages: DEPTH as u32, interval: 1 };
+                let sums = Cost { luts: bits.unrolled(), ..Cost::default() };
+                let multipliers = Cost { multipliers: bits.multipliers, ..Cost::default() };
+                own + sums + multipliers + self.parts(number, engine)?
+            }
+            (Some(kernel), Choice::Serial { interval }) => {
+                let bits = self.bits(number)?;
+                let stages = 2 * interval + DEPTH as u32;
+                let inputs = (kernel.windows.size.area() * kernel.input.channels) as u64;
+                let sums = Cost { luts: bits.serial(inputs, interval.into()), ..Cost::default() };
+                // Each serves as many rows as a word has clocks.
+                let multipliers = bits.multipliers.div_ceil(interval.into());
+                let multipliers = Cost { multipliers, ..Cost::default() };
+                let parts = self.parts(number, Engine::Unrolled { stages, interval })?;
+                own + sums + multipliers + parts
+            }
+            (Some(_), Choice::Folded(folding)) => {
+                let mut folded = folded::blank(layer, folding)?;
+                if self.bits(number)?.digits {
+                    folded.bank.digits = Some(Digits::of(&folded.bank.coefficients));
+                }
+                let lanes = if folded.bank.digits.is_some() { 0 } else { folded.bank.lanes };
+                let multipliers = Cost { multipliers: lanes as u64, ..Cost::default() };
+                own + multipliers + self.parts(number, Engine::Folded(&folded))?
+            }
+            (None, Choice::Elementwise { lanes }) => {
+                own + self.parts(number, Engine::Elementwise { lanes })?
+            }
+            _ => return Err(self.lost(number)),
+        })
+    }
+
+    /// What the primitives of a layer take on this engine, as the report counts them.
+    fn parts(&self, number: usize, engine: Engine) -> Result<Cost> {
+        let taken = figures::of_layer(self.dataflow, number, engine)?;
+        Ok(Cost { luts: taken.luts, half_brams: taken.blocks, ..Cost::default() })
+    }
+
+    fn bits(&self, number: usize) -> Result<&KernelBits> {
+        self.kernels[number].as_ref().ok_or_else(|| self.lost(number))
+    }
+
+    /// Clocks that a layer takes for a frame on this engine.
+    fn clocks(&self, number: usize, choice: Choice) -> Result<u64> {
         let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
-        let (from, to) = (dataflow.reads(number), dataflow.yields(number));
-        let x_bits = u64::from(from.format.bits);
-        let elements = layer.input.elements() as u64;
+        let to = dataflow.yields(number);
+        let (elements, outputs) = (layer.input.elements() as u64, to.shape.elements() as u64);
         Ok(match (&layer.kind, choice) {
-            (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice)?.0,
+            (Kind::Spn(kernel), choice) => self.kernel_clocks(number, kernel, choice)?.0,
             (Kind::CharCnn { .. }, Choice::Folded(folding)) => {
-                let (Some(words), Some(bits)) = (layer.words(), &self.kernels[number]) else {
-                    return Err(self.lost(number));
-                };
-                gated(filters_cost(&words, bits, x_bits, folding), layer, words.filters() as u64)
+                let Some(words) = layer.words() else { return Err(self.lost(number)) };
+                let Folding { pe, simd, multipliers, .. } = folding;
+                let taps = words.widths.len() * (words.elements / simd);
+                let sums = words.filters() / pe * taps * words.most_positions();
+                let of_a_word = words.characters * words.elements / simd;
+                let most = sums.max(words.filters() / multipliers).max(of_a_word);
+                (most as u64).max(words.filters() as u64)
             }
             (Kind::Highway { gates, .. }, choice) => {
-                let own = self.kernel_cost(number, gates, choice)?.0;
-                let n = to.shape.elements() as u64;
-                gated(own, layer, n) + Cost { clocks: n, ..memory(x_bits, n) }
+                self.kernel_clocks(number, gates, choice)?.0.max(outputs)
             }
-            (Kind::Lstm { gates, cell }, choice) => {
-                let (own, phases) = self.kernel_cost(number, gates, choice)?;
-                let n = to.shape.elements() as u64;
+            (Kind::Lstm { gates, .. }, choice) => {
                 // The words of h go in, the units come out one by one.
-                let clocks = phases[0] + phases[1].max(n) + LOOP;
-                let own = Cost { clocks: own.clocks.max(clocks), ..gated(own, layer, n) };
-                own + memory(u64::from(cell.state.bits), n) + memory(u64::from(cell.hidden.bits), n)
+                let (own, phases) = self.kernel_clocks(number, gates, choice)?;
+                own.max(phases[0] + phases[1].max(outputs) + LOOP)
             }
             (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
-                let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
-                let taps =
-                    (to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes)) as u64;
-                let stored =
-                    (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
-                let own = Cost {
-                    clocks: taps.max(elements / lanes as u64),
-                    luts: 2 * lanes as u64 * x_bits + 150,
-                    ..Cost::default()
-                };
-                own + memory(x_bits * lanes as u64, stored)
+                let words = to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes);
+                (words as u64).max(elements / lanes as u64)
             }
-            (Kind::Add { .. }, Choice::Elementwise { lanes }) => Cost {
-                clocks: elements / lanes as u64,
-                luts: 3 * lanes as u64 * x_bits + 20,
-                ..Cost::default()
-            },
-            (Kind::Concat { .. }, Choice::Elementwise { lanes }) => {
-                let (elements, z_bits) = (to.shape.elements(), u64::from(to.format.bits));
-                Cost {
-                    clocks: (elements / lanes) as u64,
-                    luts: 2 * lanes as u64 * z_bits + 20,
-                    ..Cost::default()
-                }
-            }
-            (Kind::Embedding { rows }, Choice::Elementwise { lanes }) => {
-                let words = (to.shape.channels / lanes) as u64;
-                let own =
-                    Cost { clocks: elements * words, luts: 2 * x_bits + 20, ..Cost::default() };
-                own + memory(
-                    u64::from(to.format.bits) * lanes as u64,
-                    rows.len() as u64 * words.next_power_of_two(),
-                )
+            (Kind::Add { .. }, Choice::Elementwise { lanes }) => elements / lanes as u64,
+            (Kind::Concat { .. }, Choice::Elementwise { lanes }) => outputs / lanes as u64,
+            (Kind::Embedding { .. }, Choice::Elementwise { lanes }) => {
+                elements * (to.shape.channels / lanes) as u64
             }
             (
                 Kind::Pool { .. }
@@ -689,20 +714,16 @@ impl Estimator<'_> {
         )
     }
 
-    /// What a kernel costs, and the clocks of its W_b and W_c for a window.
-    fn kernel_cost(
+    /// The clocks of a kernel for a frame, and those of its W_b and W_c for a window.
+    fn kernel_clocks(
         &self,
         number: usize,
         kernel: &Kernel,
         choice: Choice,
-    ) -> Result<(Cost, [u64; 2])> {
-        let Some(bits) = &self.kernels[number] else { return Err(self.lost(number)) };
-        let (input, output) = (kernel.input, kernel.output);
-        let inner = &kernel.chain;
-        let (x_bits, z_bits) = (u64::from(inner.input.bits), u64::from(inner.output.bits));
+    ) -> Result<(u64, [u64; 2])> {
+        let (input, windows, count) = (kernel.input, kernel.windows, kernel.windows.count() as u64);
         Ok(match choice {
             Choice::Unrolled | Choice::Serial { .. } => {
-                let (windows, count) = (kernel.windows, kernel.windows.count() as u64);
                 let every =
                     if let Choice::Serial { interval } = choice { interval.into() } else { 1 };
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
@@ -712,98 +733,24 @@ impl Estimator<'_> {
                     (windows.rows * lines.steps()) as u64
                 };
                 let outgoing = (windows.count() * kernel.patch.area()) as u64;
-                let mut cost = Cost {
-                    clocks: steps.max(outgoing).max(input.pixels() as u64).max(count * every),
-                    luts: match every {
-                        1 => (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
-                        _ => {
-                            let taps = windows.size.area() * input.channels;
-                            bits.serial(every, (taps as u64, x_bits), (outgoing, z_bits), count)
-                        }
-                    },
-                    half_brams: 0,
-                    // Each serves as many rows as a word has clocks.
-                    multipliers: bits.multipliers.div_ceil(every),
-                };
-                if windows.size != Extent::ONE {
-                    let pixel = x_bits * input.channels as u64;
-                    for _ in 0..lines.slots() {
-                        cost = cost + memory(pixel, input.width as u64);
-                    }
-                    cost.luts += windows.size.h as u64 * pixel * (lines.slots() as u64).div_ceil(3);
-                }
                 // Digits go through W_b, and then through W_c.
                 let phases = if every > 1 { [2 * every + DEPTH, every] } else { [1, 1] };
-                (
-                    cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits),
-                    phases,
-                )
+                (steps.max(outgoing).max(input.pixels() as u64).max(count * every), phases)
             }
             Choice::Folded(folding) => {
                 let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
-                let rows = padded_rows(kernel, pe) as u64;
-                let taps = kernel.windows.size.area() as u64;
-                let words = (input.channels / kernel.groups / simd) as u64;
-                let depth = rows / pe as u64 * taps * words;
-                let outputs = (kernel.patch.area() * output.channels) as u64;
-                let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
-                let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
-                let count = kernel.windows.count() as u64;
-                let first = depth.max(rows / multipliers as u64);
-                let arrays = pe * simd * (x_bits + 2)
-                    + pe * bits.u
-                    + wc_pe * wc_simd * (bits.m + 2)
-                    + wc_pe * bits.y;
-                let lanes = multipliers as u64;
-                let (lane, entry) = bits.lane();
-                let own = Cost {
-                    clocks: (count * first.max(wc_depth)).max(input.elements() as u64 / simd),
-                    luts: arrays + lanes * lane + wc_pe * bits.y * 5 + 250,
-                    half_brams: 0,
-                    multipliers: if bits.digits.is_some() { 0 } else { lanes },
-                };
-                let lines = Lines { image: input, words: 1, windows: kernel.windows, fill: 0 };
-                let stored = (lines.slots() * input.width * input.channels) as u64;
-                let cost = own
-                    + memory(x_bits * simd, stored / simd)
-                    + memory(2 * pe * simd, depth)
-                    + memory(2 * wc_pe * wc_simd, wc_depth)
-                    + memory(entry, rows)
-                    + memory(bits.m * wc_simd, 2 * rows / wc_simd)
-                    + memory(bits.y, outputs / wc_pe)
-                    + patches(
-                        kernel,
-                        (output.width * output.channels) as u64 / wc_pe,
-                        wc_pe * z_bits,
-                    );
-                (cost, [first, wc_depth])
+                let rows = padded_rows(kernel, pe);
+                let words = input.channels / kernel.groups / simd;
+                let depth = rows / pe * windows.size.area() * words;
+                let outputs = kernel.patch.area() * kernel.output.channels;
+                let wc_depth = (outputs / wc_pe * (rows / wc_simd)) as u64;
+                let first = depth.max(rows / multipliers) as u64;
+                let entering = (input.elements() / simd) as u64;
+                ((count * first.max(wc_depth)).max(entering), [first, wc_depth])
             }
             Choice::Elementwise { .. } => return Err(self.lost(number)),
         })
     }
-}
-
-/// What the filters of a char-CNN cost up to what is looked up.
-fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding) -> Cost {
-    let [pe, simd, lanes] = [folding.pe, folding.simd, folding.multipliers].map(|v| v as u64);
-    let [n, taps, positions] =
-        [words.filters(), words.widths.len(), words.most_positions()].map(|v| v as u64);
-    let [of_a_word, of_a_character] =
-        [words.characters * words.elements, words.elements].map(|v| v as u64 / simd);
-    let depth = n / pe * taps * of_a_character;
-    // The largest sums: compared, and kept.
-    let arrays = pe * simd * (x_bits + 2) + 3 * pe * bits.u;
-    let (lane, entry) = bits.lane();
-    let own = Cost {
-        clocks: (depth * positions).max(n / lanes).max(of_a_word),
-        luts: arrays + lanes * lane + lanes * bits.m * 5 + 250,
-        half_brams: 0,
-        multipliers: if bits.digits.is_some() { 0 } else { lanes },
-    };
-    own + memory(x_bits * simd, 2 * of_a_word)
-        + memory(2 * pe * simd, depth)
-        + memory(entry * lanes, n / lanes)
-        + memory(bits.m * lanes, n / lanes)
 }
 
 /// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of
@@ -826,126 +773,82 @@ fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<Choice> {
 /// The fewest clocks from word to word for which a layer in digits is chosen.
 const SLOW: u64 = 4;
 
-/// The cost of a kernel with that of what is made of its outputs for each of n units.
-fn gated(kernel: Cost, layer: &Layer, n: u64) -> Cost {
-    let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
-        Kind::CharCnn { tanh, .. } => (vec![(tanh, 1)], u64::from(tanh.frac + 2)),
-        Kind::Highway { blend, .. } => {
-            (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac))
-        }
-        Kind::Lstm { cell, .. } => {
-            let product = cell.state.bits + cell.sigmoid.frac;
-            (vec![(&cell.sigmoid, 3), (&cell.tanh, 2)], 3 * u64::from(product))
-        }
-        _ => (vec![], 0),
-    };
-    let tables = curves.iter().map(|(curve, count)| {
-        let one = memory(u64::from(curve.frac + 1), curve.values.len() as u64);
-        // Magnitude, sign, the way back; and the table.
-        let luts = u64::from(2 * curve.bits() + curve.frac) + one.luts;
-        Cost { luts: count * luts, half_brams: count * one.half_brams, ..Cost::default() }
-    });
-    let multipliers = layer.products_of_a_unit() as u64;
-    // Sums, roundings and saturations, and the user and start bits on their way.
-    let own = Cost { clocks: n, luts: 3 * bits + 40, multipliers, ..Cost::default() };
-    tables.fold(kernel + own, |a, b| a + b)
-}
-
 fn divisors(n: usize) -> impl DoubleEndedIterator<Item = usize> {
     (1..=n).filter(move |d| n.is_multiple_of(*d))
 }
 
-/// Half block RAMs (18 Kbit, at most 36 bits wide) of a memory; LUTs where it is small.
-fn memory(bits: u64, depth: u64) -> Cost {
-    if depth <= 64 || bits * depth <= 2048 {
-        return Cost { luts: bits * depth.div_ceil(64), ..Cost::default() };
-    }
-    let shape = |(width, words): (u64, u64)| bits.div_ceil(width) * depth.div_ceil(words);
-    let shapes = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)];
-    Cost { half_brams: shapes.into_iter().map(shape).min().unwrap_or(0), ..Cost::default() }
-}
-
-/// What is left of two-operand additions after sharing, about.
-const SHARED: f64 = 0.45;
-
-/// The store that puts patches into rows.
-fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
-    if kernel.in_order() {
-        Cost::default()
-    } else {
-        memory(bits, 2 * kernel.patch.h as u64 * words_of_a_row)
-    }
-}
-
-/// Widths of what is in a kernel.
+/// Sizes of what is in a kernel.
 struct KernelBits {
     /// All products.
     rows: u64,
     /// Hardware multipliers, unrolled, and LUTs of the rows that have none.
     multipliers: u64,
     shift_add: u64,
-    /// The digits of the coefficients and the shift behind them, where a folded layer multiplies by
-    /// shifts and additions.
-    digits: Option<(Digits, u32)>,
-    nonzeros: u64,
-    /// Bits of an addition, on average.
-    adder: f64,
+    /// Whether a folded layer multiplies by shifts and additions.
+    digits: bool,
+    /// Additions of W_b and of W_c after sharing, about.
+    adders: [f64; 2],
+    x: u64,
     u: u64,
     m: u64,
     y: u64,
-    coefficient: u64,
+    /// Bits of all outputs of a window that are saturated.
+    saturated: u64,
+}
+
+/// Additions of two terms or three that are left after sharing, within a sixth: the more terms
+/// there are, and the denser they lie, the more of them meet more than once.
+fn shared(matrix: &Matrix) -> f64 {
+    let terms = matrix.iter().filter(|v| **v != 0).count() as f64;
+    if terms == 0.0 {
+        return 0.0;
+    }
+    let met = terms.log2() / 4.0 + 2.0 * terms / matrix.len() as f64;
+    (terms / met).min(naive_adders(matrix, Operands::Three) as f64)
 }
 
 impl KernelBits {
-    /// LUTs of a layer whose words pass in so many clocks, with the number and bits of what enters
-    /// and of what leaves in all windows: a LUT for each bit of a digit of a sum, one for four
-    /// places among which a digit is chosen, or rows among which a multiplier's operand is, and one
-    /// for two bits that are bounded.
-    fn serial(
-        &self,
-        interval: u64,
-        (inputs, x_bits): (u64, u64),
-        (outputs, z_bits): (u64, u64),
-        windows: u64,
-    ) -> u64 {
-        let sums = (self.nonzeros as f64 * SHARED) as u64;
-        let digit = self.u.max(self.y).div_ceil(interval);
-        let chosen = |bits: u64| match bits.div_ceil(digit).min(interval) {
+    /// LUTs of the sums of an unrolled layer: as wide as what they add up and their results are on
+    /// average, and one for each bit that is bounded.
+    fn unrolled(&self) -> u64 {
+        let [b, c] = self.adders;
+        let sums = b * (self.x + self.u) as f64 / 2.0 + c * (self.m + self.y) as f64 / 2.0;
+        sums as u64 + self.shift_add + self.saturated
+    }
+
+    /// LUTs of a layer whose words pass in so many clocks: a LUT for each bit of a digit of a sum,
+    /// one for four places among which a digit is chosen, or rows among which a multiplier's
+    /// operand is, and one for two bits that are bounded.
+    fn serial(&self, inputs: u64, interval: u64) -> u64 {
+        let digit = |bits: u64| bits.div_ceil(interval);
+        let chosen = |bits: u64, digit: u64| match bits.div_ceil(digit).min(interval) {
             1 => 0,
             places => digit * places.div_ceil(4),
         };
-        let of_window = outputs / windows.max(1);
-        digit * sums
-            + inputs * chosen(x_bits)
-            + self.rows * chosen(self.m)
+        let [b, c] = self.adders;
+        let (of_u, of_y) = (digit(self.u), digit(self.y));
+        (b * of_u as f64 + c * of_y as f64) as u64
+            + inputs * chosen(self.x, of_u)
+            + self.rows * chosen(self.m, of_y)
             + self.multipliers * self.u.div_ceil(4)
-            + of_window * z_bits.div_ceil(2)
+            + self.saturated.div_ceil(2)
             + self.shift_add.div_ceil(interval)
-    }
-
-    /// LUTs of a folded multiplier, and bits of a row in its ROM.
-    fn lane(&self) -> (u64, u64) {
-        match &self.digits {
-            Some((digits, shift)) => {
-                (digits.lane_luts(self.u, self.m + u64::from(*shift)), digits.entry_bits().into())
-            }
-            None => (0, self.coefficient),
-        }
     }
 }
 
 fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
+    let outputs = (kernel.patch.area() * kernel.output.channels) as u64;
     let mut all = KernelBits {
         rows: 0,
         multipliers: 0,
         shift_add: 0,
-        digits: folded::digits(kernel).filter(|(digits, _)| made_of.builds(digits.terms)),
-        nonzeros: 0,
-        adder: 8.0,
+        digits: folded::digits(kernel).is_some_and(|digits| made_of.builds(digits.terms)),
+        adders: [0.0; 2],
+        x: kernel.chain.input.bits.into(),
         u: 1,
         m: 1,
         y: 1,
-        coefficient: 8,
+        saturated: 0,
     };
     let widest = |v: &[Interval]| v.iter().map(|v| u64::from(v.bits())).max().unwrap_or(1);
     let mut u: &[Interval] = &[];
@@ -953,11 +856,15 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
         let bits = widest(&op.result.intervals);
         match &op.kind {
             OpKind::Linear { matrix, .. } => {
-                all.nonzeros += matrix.iter().filter(|v| **v != 0).count() as u64;
-                if i == 0 { (all.u, u) = (bits, &op.result.intervals) } else { all.y = bits }
+                if i == 0 {
+                    (all.u, u) = (bits, &op.result.intervals)
+                } else {
+                    all.y = bits
+                }
+                all.adders[usize::from(i > 0)] = shared(matrix);
             }
-            OpKind::Multiply { coefficients, coefficient_bits, .. } => {
-                (all.m, all.coefficient) = (bits, u64::from(*coefficient_bits) + 4);
+            OpKind::Multiply { coefficients, .. } => {
+                all.m = bits;
                 all.rows = coefficients.len() as u64;
                 for (a, u) in coefficients.iter().zip(u) {
                     let mut digits = 0;
@@ -972,10 +879,12 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
                     }
                 }
             }
+            OpKind::Requantise { .. } => {
+                all.saturated = outputs * u64::from(kernel.chain.output.bits)
+            }
             _ => {}
         }
     }
-    all.adder = 0.75 * all.u as f64;
     all
 }
 

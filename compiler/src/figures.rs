@@ -6,6 +6,7 @@ mod memory;
 mod serial;
 
 pub use cells::Cells;
+pub(crate) use core::of_layer;
 pub use core::{
     CoreFigures, EngineFigures, FifoFigures, PipelineFigures, PrimitiveFigures, StreamFigures,
 };

@@ -11,9 +11,9 @@ use crate::emit::{is_loaded, rom_of};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
-use crate::ir::{Edge, Kernel, Kind, Layer};
+use crate::ir::{Dataflow, Edge, Kernel, Kind, Layer};
 use crate::schedule::{self, Limit};
-use crate::stream::primitive::{Ends, Part, Segment, Size};
+use crate::stream::primitive::{Ends, Fifo, Part, Segment, Size};
 use crate::stream::{self, Graph, Node, Primitive, Stream, StreamId};
 use serde::{Deserialize, Serialize};
 use std::ops::Add;
@@ -198,6 +198,32 @@ impl Figures {
         total.latency = graph.segments().map(|(_, segment)| segment.stages).sum();
         Ok(Figures { total, layers, streams }.of(Family::Xc7))
     }
+}
+
+/// What the primitives of a layer take on this engine of xc7, alone in its segment, whatever its
+/// ROMs hold.
+///
+/// # Errors
+/// As [`stream::alone`].
+pub(crate) fn of_layer(
+    dataflow: &Dataflow,
+    number: usize,
+    engine: stream::Engine,
+) -> Result<Taken> {
+    let (nodes, streams) = stream::alone(dataflow, number, engine)?;
+    // FIFOs in front of what joins streams are of no layer, and are there on any engine.
+    let joins =
+        |node: &&Node| matches!(node.primitive, Primitive::Fifo(Fifo { hidden: false, .. }));
+    let own = nodes.iter().filter(|node| !joins(node));
+    Ok(own.fold(Taken::default(), |all, node| {
+        let (part, ends) = (node.primitive.part(), node.ends(&streams));
+        let mut figures = PrimitiveFigures::new(&node.name, node.layer, part, &ends);
+        for rom in part.roms(&ends) {
+            let memory = Memory::new(rom.data, 1 << rom.address, MemoryKind::Rom);
+            figures.roms.extend(std::iter::repeat_n(memory, rom.lookups.len().max(1)));
+        }
+        all + figures.of(Family::Xc7)
+    }))
 }
 
 /// The streams, with the primitives at their ends.

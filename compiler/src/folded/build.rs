@@ -12,6 +12,15 @@ use strassenc_runtime::{Error, Result};
 /// # Errors
 /// Where the folding does not fit the layer, with what would; where the layer has no live product.
 pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
+    cut(layer, folding, true)
+}
+
+/// Cuts a layer as [`build`] does, but with weights that are all 0: what an estimate takes.
+pub fn blank(layer: &Layer, folding: Folding) -> Result<Folded> {
+    cut(layer, folding, false)
+}
+
+fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
     let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
     let name = layer.name.as_str();
     let Some(kernel) = layer.kernel() else {
@@ -79,15 +88,16 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
     let taps = kernel.windows.size.area();
     let sums = taps * (per_group / simd);
     let blocks = rows.len() / pe / kernel.groups;
-    let mut wb = Vec::with_capacity(rows.len() * sums * simd);
-    for (block, rows) in rows.chunks(pe).enumerate() {
+    let mut wb = vec![0; rows.len() * sums * simd];
+    let mut weights = wb.iter_mut();
+    for (block, rows) in rows.chunks(pe).enumerate().filter(|_| filled) {
         let group = block / blocks;
         for tap in 0..taps {
             for word in 0..per_group / simd {
                 for row in rows {
-                    for lane in 0..simd {
+                    for (lane, weight) in (0..simd).zip(&mut weights) {
                         let element = tap * input.channels + group * per_group + word * simd + lane;
-                        wb.push(row.map_or(0, |i| parts.w_b[[i, element]] as i8));
+                        *weight = row.map_or(0, |i| parts.w_b[[i, element]] as i8);
                     }
                 }
             }
@@ -95,8 +105,12 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
     }
     let bits =
         |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
+    let outputs = parts.w_c.nrows();
     let wc = words.is_none().then(|| {
-        let weights = parts.wc(&rows, wc_pe, wc_simd);
+        let weights = match filled {
+            true => parts.wc(&rows, wc_pe, wc_simd),
+            false => vec![0; outputs * rows.len()],
+        };
         Array {
             rows: wc_pe,
             lanes: wc_simd,
@@ -170,14 +184,14 @@ pub fn padded_rows(kernel: &Kernel, pe: usize) -> usize {
     most_of_a_group(kernel, indices).div_ceil(pe) * pe * kernel.groups
 }
 
-/// The digits of the live rows' coefficients, and the shift behind them, however the layer is cut;
-/// none where it cannot be folded.
-pub fn digits(kernel: &Kernel) -> Option<(Digits, u32)> {
+/// The digits of the live rows' coefficients, however the layer is cut; none where it cannot be
+/// folded.
+pub fn digits(kernel: &Kernel) -> Option<Digits> {
     let parts = Parts::of("", kernel).ok()?;
     parts.within_reach("").ok()?;
     let rows: Vec<Option<usize>> = (0..parts.indices.len()).map(Some).collect();
     let bank = parts.bank(&rows, 1, 1);
-    Some((Digits::of(&bank.coefficients), bank.shift))
+    Some(Digits::of(&bank.coefficients))
 }
 
 /// The operations of a kernel, taken apart.

@@ -30,7 +30,7 @@ mod evaluate;
 mod prove;
 mod text;
 
-pub use build::{build, digits, padded_rows};
+pub use build::{blank, build, digits, padded_rows};
 pub use digits::Digits;
 pub use evaluate::evaluate;
 pub use prove::prove;

@@ -98,6 +98,33 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
 }
 
+/// The nodes of layer `number` as they are where it is alone in its segment and is given as many
+/// elements at a time as it takes, and their streams.
+///
+/// # Errors
+/// Internally where the engine is not one for the layer.
+pub fn alone(
+    dataflow: &Dataflow,
+    number: usize,
+    engine: Engine,
+) -> Result<(Vec<Node>, Vec<Stream>)> {
+    let mut builder = Builder::new(dataflow);
+    for &id in &dataflow.layers[number].reads {
+        let Edge { shape, format, .. } = dataflow.edges[id.index()];
+        let lanes = match engine {
+            Engine::Unrolled { .. } => shape.channels,
+            Engine::Folded(folded) => folded.wb.lanes,
+            Engine::Elementwise { lanes } => lanes,
+        };
+        let fits = shape.elements().is_multiple_of(lanes);
+        let lanes = if fits { lanes } else { shape.channels };
+        let x = builder.stream(lanes, format, shape.elements() / lanes);
+        builder.offered.entry(id).or_default().push(x);
+    }
+    builder.layers(number..=number, engine)?;
+    Ok((builder.nodes, builder.streams))
+}
+
 /// All layers in order, those together that are one segment: kernels that are pipelines, each of
 /// which takes every word of the one before as it comes, alone. `interval` has the least clocks from
 /// word to word of a layer that is one.

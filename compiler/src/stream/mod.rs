@@ -21,7 +21,7 @@ mod text;
 pub mod timing;
 mod verify;
 
-pub use assemble::{Engine, assemble, segments, source};
+pub use assemble::{Engine, alone, assemble, segments, source};
 pub use primitive::{Lines, Primitive};
 pub use prove::prove;
 pub use verify::verify;
@@ -88,11 +88,18 @@ pub struct Node {
     pub outputs: Vec<StreamId>,
 }
 
+impl Node {
+    /// Its streams, of all of them.
+    pub fn ends<'a>(&'a self, streams: &'a [Stream]) -> Ends<'a> {
+        let of = |ids: &[StreamId]| ids.iter().map(|id| &streams[id.index()]).collect();
+        Ends { name: &self.name, inputs: of(&self.inputs), outputs: of(&self.outputs) }
+    }
+}
+
 impl Graph {
     /// The streams of a node.
     pub fn ends<'a>(&'a self, node: &'a Node) -> Ends<'a> {
-        let of = |ids: &[StreamId]| ids.iter().map(|id| &self.streams[id.index()]).collect();
-        Ends { name: &node.name, inputs: of(&node.inputs), outputs: of(&node.outputs) }
+        node.ends(&self.streams)
     }
 
     /// The FIFOs where branches meet again: their nodes' positions. Those within an LSTM, which
