@@ -803,7 +803,7 @@ fn shared(matrix: &Matrix) -> f64 {
     if terms == 0.0 {
         return 0.0;
     }
-    let met = terms.log2() / 4.0 + 2.0 * terms / matrix.len() as f64;
+    let met = terms.log2() / 5.0 + 2.8 * terms / matrix.len() as f64;
     (terms / met).min(naive_adders(matrix, Operands::Three) as f64)
 }
 

@@ -3,18 +3,19 @@
 use ndarray::{Array1, Array2, arr1, arr2};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strassenc::adder_graph;
+use strassenc::adder_graph::{self, Operands};
 use strassenc::compile::{
     Compiled, Options, Pass, Problem, Progress, compile, compile_until, compile_with,
 };
-use strassenc::engine::Engines;
+use strassenc::engine::{Allowed, Engines, Target};
 use strassenc::figures::Figures;
 use strassenc::lower::{lower, prune};
 use strassenc::{ir, schedule};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
-use strassenc_runtime::{Format, Kind, Model, golden};
+use strassenc_runtime::{Format, Kind, Model, golden, model_file};
 use strassenc_tests::{
     Recipe, chains, image_model, models, pipelines, random_engines, random_model, recipes,
 };
@@ -270,5 +271,34 @@ proptest! {
         let text = serde_json::to_string(&figures).unwrap();
         let back: Figures = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(back, figures);
+    }
+}
+
+/// Engines are chosen by estimates, which must not be far from the report's figures: the primitives
+/// are the same, and what sharing leaves of wired sums is foreseen.
+#[test]
+fn an_engine_is_priced_at_what_it_takes_and_none_alone_is_cheaper_than_the_choice() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/models/digits.safetensors");
+    let model = model_file::load(&file).unwrap();
+    for clocks in [32, 128] {
+        let price = |engine| {
+            let fps = Some(2e8 / f64::from(clocks));
+            let target = Target { fps, engine, ..Target::default() };
+            let share = adder_graph::Options { operands: Operands::Three, ..Default::default() };
+            let options = Options { target, share, ..Options::default() };
+            let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
+            let layers = Figures::new(&compiled, 200.0).unwrap().layers;
+            for layer in &layers {
+                let (priced, takes) = (layer.engine.estimate.luts, layer.luts);
+                let share = if layer.engine.choice.is_wired() { 5 } else { 10 };
+                assert!(priced.abs_diff(takes) <= takes / share, "{priced} for {takes}: {layer:?}");
+            }
+            let multipliers = layers.iter().map(|layer| layer.engine.estimate.multipliers);
+            let luts = layers.iter().map(|layer| layer.luts + 150 * layer.block_rams);
+            luts.sum::<u64>() + 50 * multipliers.sum::<u64>()
+        };
+        let alone = [Allowed::Unrolled, Allowed::Serial, Allowed::Folded].map(price);
+        let chosen = price(Allowed::Auto);
+        assert!(alone.iter().all(|price| chosen <= *price), "{clocks}: {chosen}, {alone:?}");
     }
 }
