@@ -87,8 +87,16 @@ module strassenc_serial_multiplier #(
                 .coefficient(coefficient)
             );
         end else begin : several_rows
-            wire [TURN_BITS-1:0] row = turns[(DIGITS-1)*TURN_BITS +: TURN_BITS];
-            wire [COEFFICIENT_BITS-1:0] chosen = COEFFICIENTS[row*COEFFICIENT_BITS +: COEFFICIENT_BITS];
+            wire        [TURN_BITS-1:0] row = turns[(DIGITS-1)*TURN_BITS +: TURN_BITS];
+            wire [COEFFICIENT_BITS-1:0] chosen;
+            for (i = 0; i < COEFFICIENT_BITS; i = i + 1) begin : bits
+                // This bit of all coefficients.
+                wire [(1<<TURN_BITS)-1:0] column;
+                for (k = 0; k < 1 << TURN_BITS; k = k + 1) begin : numbers
+                    assign column[k] = COEFFICIENTS[k*COEFFICIENT_BITS+i];
+                end
+                assign chosen[i] = column[row];
+            end
             if (BEHIND == 0) begin : at_once
                 assign coefficient = chosen;
             end else if (BEHIND == 1) begin : behind
