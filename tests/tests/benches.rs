@@ -130,7 +130,7 @@ fn cocotb_passes_a_folded_cnn_and_finds_a_wrong_sum() {
     let target = Target { engine: Allowed::Folded, ..Target::default() };
     let options = Options { target, aclken: true, ..Options::default() };
     let model = (0..).map(image_model).find(|m| m.layers.len() == 3).unwrap();
-    passes_and_finds(&model, &options, ["strassenc_array.v", "+ {wide", "- {wide"]);
+    passes_and_finds(&model, &options, ["strassenc_gated_add.v", "+ {b", "- {b"]);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn that_of_a_folded_network_over_images_passes_and_fails_as_it_must() {
         |layer: &Layer| matches!(layer, Layer::Conv2d(conv) if conv.w_b.iter().any(|w| *w != 0));
     let model =
         (0..).map(image_model).find(|m| m.layers.len() == 2 && m.layers.iter().all(conv)).unwrap();
-    Bench::new(&model, &options).proves_itself(34, ("strassenc_array.v", "+ {wide", "- {wide"));
+    Bench::new(&model, &options).proves_itself(34, ("strassenc_gated_add.v", "+ {b", "- {b"));
 }
 
 #[test]

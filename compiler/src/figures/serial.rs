@@ -23,7 +23,7 @@ fn of_multiplier(serial: &Serial, multiplier: &Multiplier) -> Cells {
     let Multiplier { digit, digits, coefficient_bits, bits, .. } = *multiplier;
     let rows = multiplier.rows.len() as u32;
     let latency = serial.multiplier_latency;
-    let chosen = u64::from(digit * digits);
+    let chosen = u64::from(multiplier.operand.0);
     let waits = (0..digits).map(|waits| Cells::delay(digit.into(), waits.into(), 0));
     let op = circuit::Op::Multiply {
         x: circuit::NodeId(0),

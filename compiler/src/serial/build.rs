@@ -149,23 +149,25 @@ impl<'a> Times<'a> {
         }
         let taken = self.turns.iter().flatten().map(|turn| turn.multiplier + 1);
         let mut multipliers = taken.max().unwrap_or(0);
-        for rows in kinds.into_values().flat_map(scales) {
-            let mut rows = rows;
-            rows.sort_by_key(|row| {
-                (self.birth(row.x), Reverse(depths[row.product.index()]), row.product)
-            });
-            let digits = rows.iter().map(|row| self.count(row.x)).max().unwrap_or(1);
-            let shared = (rows.len() as u32).div_ceil(self.interval);
-            let turn = |i: usize| i as u32 / shared;
-            let ready = |(i, row): (usize, &Row)| self.birth(row.x).saturating_sub(turn(i));
-            let first = rows.iter().enumerate().map(ready).max().unwrap_or(0);
-            for (i, row) in rows.iter().enumerate() {
-                let multiplier = multipliers + i as u32 % shared;
-                let first = first + turn(i);
-                self.turns[row.product.index()] = Some(Turn { multiplier, digits, first });
-                self.due[row.x.index()].push(first);
+        for mut rows in kinds.into_values().flat_map(scales) {
+            // Rows of as many digits share a multiplier, which chooses among no more.
+            rows.sort_by_key(|row| (self.count(row.x), self.birth(row.x), row.product));
+            let shared = rows.len().div_ceil(self.interval as usize);
+            let each = rows.len().div_ceil(shared);
+            for rows in rows.chunks_mut(each) {
+                rows.sort_by_key(|row| {
+                    (self.birth(row.x), Reverse(depths[row.product.index()]), row.product)
+                });
+                let digits = rows.iter().map(|row| self.count(row.x)).max().unwrap_or(1);
+                let ready = |(turn, row): (u32, &Row)| self.birth(row.x).saturating_sub(turn);
+                let first = (0..).zip(rows.iter()).map(ready).max().unwrap_or(0);
+                for (first, row) in (first..).zip(rows.iter()) {
+                    let turn = Turn { multiplier: multipliers, digits, first };
+                    self.turns[row.product.index()] = Some(turn);
+                    self.due[row.x.index()].push(first);
+                }
+                multipliers += 1;
             }
-            multipliers += shared;
         }
     }
 
