@@ -1,6 +1,6 @@
 //! The meaning of a serial layer: its registers, clock by clock.
 
-use super::{Node, Op, Serial, clocks};
+use super::{Node, NodeId, Op, Serial, clocks};
 use crate::circuit::{self, Circuit, wrap};
 use std::collections::VecDeque;
 
@@ -11,10 +11,22 @@ pub struct Simulator<'a> {
     serial: &'a Serial,
     /// What each node holds.
     held: Vec<Held>,
+    /// The hardware multipliers.
+    multipliers: Vec<Turns>,
     /// The strobes of clock 0 and later ones.
     strobes: VecDeque<bool>,
     /// What each node shows in the clock at hand: its bits, or its value where it is parallel.
     shown: Vec<i64>,
+}
+
+/// Whose product a hardware multiplier shows.
+struct Turns {
+    /// The rows, in the order of their turns.
+    rows: Vec<NodeId>,
+    /// The clock of the first one's product.
+    begins: u32,
+    /// Clocks since the strobe of that clock.
+    position: usize,
 }
 
 /// The registers of a node.
@@ -46,9 +58,15 @@ impl<'a> Simulator<'a> {
             };
             Held { words: VecDeque::from(vec![0; words.max(1) as usize]), ..Held::default() }
         });
+        let turns = |m: super::Multiplier| Turns {
+            begins: m.first + m.digits - 1 + serial.multiplier_latency,
+            rows: m.rows,
+            position: usize::MAX,
+        };
+        let multipliers = serial.multipliers(circuit).into_iter().map(turns).collect();
         let strobes = VecDeque::from(vec![false; serial.latency as usize + 1]);
         let shown = vec![0; serial.nodes.len()];
-        Simulator { circuit, serial, held: held.collect(), strobes, shown }
+        Simulator { circuit, serial, held: held.collect(), multipliers, strobes, shown }
     }
 
     /// A clock, in which a word enters or none, which then are zeros; what is shown in it, where
@@ -58,11 +76,21 @@ impl<'a> Simulator<'a> {
         self.strobes.pop_back();
         let zeros = vec![0; self.circuit.inputs.len()];
         let input = input.unwrap_or(&zeros);
+        for number in 0..self.multipliers.len() {
+            let first = self.strobe(self.multipliers[number].begins);
+            let position = &mut self.multipliers[number].position;
+            *position = if first { 0 } else { position.saturating_add(1) };
+        }
         for (i, node) in self.serial.nodes.iter().enumerate() {
             if self.strobe(node.begins) {
                 self.held[i].position = 0;
             }
-            self.shown[i] = self.show(node, &self.held[i], input);
+            // What its multiplier shows, whosever turn it is.
+            let own = match node.op {
+                Op::Multiply { .. } => self.turn(NodeId(i as u32)),
+                _ => Some(i),
+            };
+            self.shown[i] = own.map_or(0, |own| self.show(node, &self.held[own], input));
         }
         for (i, node) in self.serial.nodes.iter().enumerate() {
             let mut held = std::mem::take(&mut self.held[i]);
@@ -72,6 +100,12 @@ impl<'a> Simulator<'a> {
         }
         let outputs = self.serial.outputs.iter().map(|id| self.shown[id.index()]).collect();
         self.strobe(self.serial.latency).then_some(outputs)
+    }
+
+    /// The row whose product is shown where that of `product` may be expected.
+    fn turn(&self, product: NodeId) -> Option<usize> {
+        let own = self.multipliers.iter().find(|turns| turns.rows.contains(&product))?;
+        own.rows.get(own.position).map(|row| row.index())
     }
 
     /// The strobe of a clock; there is none after the last one.
