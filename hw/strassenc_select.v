@@ -18,11 +18,11 @@ module strassenc_select #(
     // A place of x instead of one above it, such that few bits of it need be looked at.
     function integer among;
         input integer place;
-        integer i;
+        integer n;
         begin
             among = place;
-            for (i = POSITION_BITS - 1; i >= 0; i = i - 1)
-                if (among >= COUNT && among >= 1 << i) among = among - (1 << i);
+            for (n = POSITION_BITS - 1; n >= 0; n = n - 1)
+                if (among >= COUNT && among >= 1 << n) among = among - (1 << n);
         end
     endfunction
 
