@@ -82,11 +82,14 @@ module {{ module }} (
 {%- endfor %}
 {%- for m in c.multipliers %}
     strassenc_serial_multiplier #(
-        .ROWS({{ m.rows }}), .TURN_BITS({{ position_bits }}), .DIGIT({{ m.digit }}), .DIGITS({{ m.digits }}), .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}),
+        .ROWS({{ m.rows }}), .TURN_BITS({{ position_bits }}), .DIGIT({{ m.digit }}),
+        .DIGITS({{ m.digits }}),
+        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}),
         .COEFFICIENT_BITS({{ m.coefficient_bits }}), .COEFFICIENTS({ {{- m.coefficients -}} }),
         .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.bits }}), .LATENCY({{ m.latency }})
     ) multiply_{{ m.number }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .turn(position_{{ m.first }}), .digits({ {{- m.words -}} }),
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}),
+        .turn(position_{{ m.first }}), .digits({ {{- m.words -}} }),
         .product(multiplier_{{ m.number }})
     );
 {%- endfor %}

@@ -40,7 +40,8 @@ class FrontEnd:
         c, s = self.c[k], self.c[(k - self.window // 4) % self.window]
         re = (c * o_re + s * o_im + 2**14) >> 15
         im = (c * o_im - s * o_re + 2**14) >> 15
-        return np.concatenate([e_re + re, e_re - re], -1), np.concatenate([e_im + im, e_im - im], -1)
+        both = lambda e, o: np.concatenate([e + o, e - o], -1)
+        return both(e_re, re), both(e_im, im)
 
     def level(self, energy):
         if energy == 0:
@@ -54,7 +55,8 @@ class FrontEnd:
         x = np.stack([x[t * self.step :][: self.window] for t in range(self.frames)])
         re, im = self.transform((x * (2**15 - self.c) + 2**12) >> 13)
         power = (re * re + im * im)[:, : self.window // 2]
-        levels = np.vectorize(lambda e: self.level(int(e)), otypes=[np.int64])(power @ self.weights.T)
+        level = np.vectorize(lambda e: self.level(int(e)), otypes=[np.int64])
+        levels = level(power @ self.weights.T)
         peak = max(levels.max(), self.most)
         return np.maximum(0, levels - (peak - self.most))
 

@@ -403,8 +403,8 @@ fn parallel_bits(circuit: &Circuit) -> Vec<u32> {
     bits
 }
 
-/// Bits of a digit for each sum and each node that is multiplied: the least with which all words that are gathered from sums that
-/// read one another fit the interval.
+/// Bits of a digit for each sum and each node that is multiplied: the least with which all words
+/// that are gathered from sums that read one another fit the interval.
 fn digits(circuit: &Circuit, bits: &[u32], interval: u32) -> Vec<u32> {
     let mut group: Vec<usize> = (0..circuit.nodes.len()).collect();
     fn root(group: &mut [usize], mut i: usize) -> usize {
