@@ -936,9 +936,7 @@ impl Compiled {
             return Ok(circuit.outputs.iter().map(|id| values[id.index()]).collect());
         }
         match (&self.layers[number], layer.kernel()) {
-            (LayerEngine::Folded(folded), Some(kernel)) => {
-                Ok(folded::evaluate(folded, x, kernel.input.channels))
-            }
+            (LayerEngine::Folded(folded), Some(kernel)) => Ok(folded::evaluate(folded, kernel, x)),
             // An invariant: no layer with a kernel is elementwise, none without one is folded.
             _ => Ok(layer.compute(x)),
         }

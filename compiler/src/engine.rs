@@ -545,6 +545,9 @@ impl Estimator<'_> {
         }
         let clocks = (self.phase(number, interval) / kernel.windows.count() as u64).max(1) as usize;
         let outputs = kernel.patch.area() * channels;
+        // Of a depthwise layer those of a group.
+        let of_a_group = channels / kernel.output_groups();
+        let read = |rows: usize| rows / kernel.output_groups();
         let mut best: Option<((bool, u64), Folding)> = None;
         for simd in divisors(per_group) {
             let sums = taps * (per_group / simd);
@@ -554,14 +557,14 @@ impl Estimator<'_> {
             // As few multipliers as keep up.
             let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
             let cut = |wc_simd: usize| {
-                let words = rows / wc_simd;
-                divisors(channels)
+                let words = read(rows) / wc_simd;
+                divisors(of_a_group)
                     .find(|wc_pe| outputs / wc_pe * words <= clocks)
                     .map(|wc_pe| (wc_pe, wc_simd))
             };
-            let cuts = divisors(rows).filter_map(cut);
+            let cuts = divisors(read(rows)).filter_map(cut);
             let (wc_pe, wc_simd) =
-                cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
+                cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((of_a_group, read(rows)));
             let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
             let cost = self.cost(number, Choice::Folded(folding))?;
             let late = cost.clocks > interval;
@@ -743,7 +746,8 @@ impl Estimator<'_> {
                 let words = input.channels / kernel.groups / simd;
                 let depth = rows / pe * windows.size.area() * words;
                 let outputs = kernel.patch.area() * kernel.output.channels;
-                let wc_depth = (outputs / wc_pe * (rows / wc_simd)) as u64;
+                let read = rows / kernel.output_groups();
+                let wc_depth = (outputs / wc_pe * (read / wc_simd)) as u64;
                 let first = depth.max(rows / multipliers) as u64;
                 let entering = (input.elements() / simd) as u64;
                 ((count * first.max(wc_depth)).max(entering), [first, wc_depth])

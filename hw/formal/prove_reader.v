@@ -15,7 +15,8 @@ module prove_reader #(
     parameter ROWS     = 2,
     parameter COLUMNS  = 2,
     parameter GROUPS   = 1,
-    parameter REPEATS  = 1
+    parameter REPEATS  = 1,
+    parameter ROUNDS   = 1
 ) (
     input  wire clk,
     input  wire clken,
@@ -35,24 +36,26 @@ module prove_reader #(
     always @(posedge clk) shown <= shown;
 
     // The word that leaves next.
-    reg  [2:0] y, x, part, repeated, ky, kx, word;
-    wire       first      = {y, x, part, repeated, ky, kx, word} == 21'd0;
+    reg  [2:0] y, x, round, part, repeated, ky, kx, word;
+    wire       first      = {y, x, round, part, repeated, ky, kx, word} == 24'd0;
     wire       word_end   = word == PART - 1;
     wire       kx_end     = word_end & kx == K_W - 1;
     wire       ky_end     = kx_end & ky == K_H - 1;
     wire       repeat_end = ky_end & repeated == REPEATS - 1;
     wire       part_end   = repeat_end & part == GROUPS - 1;
-    wire       x_end      = part_end & x == COLUMNS - 1;
+    wire       round_end  = part_end & round == ROUNDS - 1;
+    wire       x_end      = round_end & x == COLUMNS - 1;
     wire       y_end      = x_end & y == ROWS - 1;
     always @(posedge clk)
-        if (rst) {y, x, part, repeated, ky, kx, word} <= 21'd0;
+        if (rst) {y, x, round, part, repeated, ky, kx, word} <= 24'd0;
         else if (clken & m_valid & m_ready) begin
             word <= word_end ? 3'd0 : word + 3'd1;
             if (word_end)   kx       <= kx_end ? 3'd0 : kx + 3'd1;
             if (kx_end)     ky       <= ky_end ? 3'd0 : ky + 3'd1;
             if (ky_end)     repeated <= repeat_end ? 3'd0 : repeated + 3'd1;
             if (repeat_end) part     <= part_end ? 3'd0 : part + 3'd1;
-            if (part_end)   x        <= x_end ? 3'd0 : x + 3'd1;
+            if (part_end)   round    <= round_end ? 3'd0 : round + 3'd1;
+            if (round_end)  x        <= x_end ? 3'd0 : x + 3'd1;
             if (x_end)      y        <= y_end ? 3'd0 : y + 3'd1;
         end
     // Its pixel, PAD_H rows and PAD_W columns further on.
@@ -92,7 +95,8 @@ module prove_reader #(
         .ROWS        (ROWS),
         .COLUMNS     (COLUMNS),
         .GROUPS      (GROUPS),
-        .REPEATS     (REPEATS)
+        .REPEATS     (REPEATS),
+        .ROUNDS      (ROUNDS)
     ) dut (
         .clk    (clk),
         .clken  (clken),

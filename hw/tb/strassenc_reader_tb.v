@@ -20,7 +20,8 @@ module strassenc_reader_check #(
     parameter COLUMNS  = 1,
     parameter GROUPS   = 1,
     parameter REPEATS  = 1,
-    parameter LANES    = 1
+    parameter LANES    = 1,
+    parameter ROUNDS   = 1
 ) (
     input  wire        clk,
     output reg         done,
@@ -31,7 +32,7 @@ module strassenc_reader_check #(
     localparam       ROW       = WIDTH * WORDS;
     localparam       GIVEN     = HEIGHT * ROW;
     localparam       PART      = WORDS / GROUPS;
-    localparam       WINDOW    = GROUPS * REPEATS * K_H * K_W * PART;
+    localparam       WINDOW    = ROUNDS * GROUPS * REPEATS * K_H * K_W * PART;
     localparam       TAKEN     = ROWS * COLUMNS * WINDOW;
     localparam       SLOTS     = K_H + STRIDE_H;
     localparam [4:0] FILL      = 5'h16;
@@ -64,7 +65,8 @@ module strassenc_reader_check #(
         .COLUMNS     (COLUMNS),
         .SLOTS       (SLOTS),
         .GROUPS      (GROUPS),
-        .REPEATS     (REPEATS)
+        .REPEATS     (REPEATS),
+        .ROUNDS      (ROUNDS)
     ) dut (
         .clk    (clk & !done),
         .clken  (clken),
@@ -280,12 +282,12 @@ module strassenc_reader_tb;
     wire [32*CHECKS-1:0] failures;
 
     // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS,
-    // COLUMNS, GROUPS, REPEATS, LANES.
+    // COLUMNS, GROUPS, REPEATS, LANES, ROUNDS.
     strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0],
         failures[32*0 +: 32]);
     strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1],
         failures[32*1 +: 32]);
-    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2)    repeated  (clk, done[2],
+    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2, 1, 3) repeated (clk, done[2],
         failures[32*2 +: 32]);
     strassenc_reader_check #(5, 4, 1, 3, 3, 1, 1, 1, 1, 5, 4)          same_3    (clk, done[3],
         failures[32*3 +: 32]);
@@ -329,7 +331,7 @@ module strassenc_reader_tb;
         failures[32*22 +: 32]);
     strassenc_reader_check #(7, 6, 1, 5, 2, 1, 1, 2, 0, 7, 5)          tall      (clk, done[23],
         failures[32*23 +: 32]);
-    strassenc_reader_check #(5, 6, 2, 2, 5, 3, 1, 0, 2, 2, 6, 2, 1)    flat      (clk, done[24],
+    strassenc_reader_check #(5, 6, 2, 2, 5, 3, 1, 0, 2, 2, 6, 2, 1, 1, 2) flat   (clk, done[24],
         failures[32*24 +: 32]);
     strassenc_reader_check #(8, 5, 1, 1, 4, 3, 2, 0, 3, 3, 4, 1, 2)    far       (clk, done[25],
         failures[32*25 +: 32]);

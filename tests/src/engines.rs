@@ -19,8 +19,8 @@ pub fn random_engines(dataflow: &Dataflow, seed: u64) -> Engines {
                     pe,
                     simd: divisor(&mut rng, kernel.input.channels / kernel.groups),
                     multipliers: divisor(&mut rng, pe),
-                    wc_pe: divisor(&mut rng, kernel.output.channels),
-                    wc_simd: divisor(&mut rng, padded_rows(kernel, pe)),
+                    wc_pe: divisor(&mut rng, kernel.output.channels / kernel.output_groups()),
+                    wc_simd: divisor(&mut rng, padded_rows(kernel, pe) / kernel.output_groups()),
                 })
             }
             Some(_) => Choice::Unrolled,

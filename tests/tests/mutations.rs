@@ -865,6 +865,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Serialiser, "beats", |p| p.beats += 1),
     of!(Reader, "groups", |p| p.groups += 1),
     of!(Reader, "repeats", |p| p.repeats += 1),
+    of!(Reader, "rounds", |p| p.rounds += 1),
     of!(Segment, "stages", |p| p.stages += 1),
     of!(Segment, "interval", |p| p.interval += 1),
     of!(Segment, "register in front", |p| p.registered ^= true),

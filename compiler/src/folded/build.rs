@@ -27,6 +27,7 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
         return Err(Error::internal(format_args!("folded layer `{name}`"), "has no kernel"));
     };
     let (input, channels) = (kernel.input, kernel.output.channels);
+    let output_groups = kernel.output_groups();
     let parts = Parts::of(name, kernel)?;
     let fail = |field: &str, cause: String| {
         Err(Error::input(format_args!("layer `{name}`, {field}"), cause))
@@ -79,8 +80,11 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
         if rows.iter().all(Option::is_none) {
             return fail("engine", "has no live product, so there is nothing to fold".into());
         }
-        divides("wc_pe", wc_pe, channels, "the output channels")?;
-        divides("wc_simd", wc_simd, rows.len(), "the rows of W_b, made up to whole words")?;
+        let of_a_group = if output_groups > 1 { " of a group" } else { "" };
+        let outputs = format!("the output channels{of_a_group}");
+        divides("wc_pe", wc_pe, channels / output_groups, &outputs)?;
+        let products = format!("the rows of W_b{of_a_group}, made up to whole words");
+        divides("wc_simd", wc_simd, rows.len() / output_groups, &products)?;
     }
 
     parts.within_reach(name)?;
@@ -105,19 +109,13 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
     }
     let bits =
         |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
-    let outputs = parts.w_c.nrows();
     let wc = words.is_none().then(|| {
+        let read = rows.len() / output_groups;
         let weights = match filled {
-            true => parts.wc(&rows, wc_pe, wc_simd),
-            false => vec![0; outputs * rows.len()],
+            true => parts.wc(kernel, &rows, wc_pe, wc_simd),
+            false => vec![0; parts.w_c.nrows() * read],
         };
-        Array {
-            rows: wc_pe,
-            lanes: wc_simd,
-            sums: rows.len() / wc_simd,
-            bits: bits(parts.y),
-            weights,
-        }
+        Array { rows: wc_pe, lanes: wc_simd, sums: read / wc_simd, bits: bits(parts.y), weights }
     });
     Ok(Folded {
         name: name.into(),
@@ -259,13 +257,15 @@ impl<'a> Parts<'a> {
         self.w_c.outer_iter().map(|output| output.iter().position(|w| *w != 0)).collect()
     }
 
-    /// W_c in the order of its ROM, over rows of W_b in the order of theirs.
-    fn wc(&self, rows: &[Option<usize>], wc_pe: usize, wc_simd: usize) -> Vec<i8> {
-        let outputs = self.w_c.nrows();
-        let mut wc = Vec::with_capacity(outputs * rows.len());
-        for block in 0..outputs / wc_pe {
-            for word in rows.chunks(wc_simd) {
-                for c in block * wc_pe..(block + 1) * wc_pe {
+    /// W_c in the order of its ROM, over rows of W_b, of the output's group, in the order of theirs.
+    fn wc(&self, kernel: &Kernel, rows: &[Option<usize>], wc_pe: usize, wc_simd: usize) -> Vec<i8> {
+        let (outputs, groups) = (self.w_c.nrows(), kernel.output_groups());
+        let (channels, read) = (kernel.output.channels, rows.len() / groups);
+        let mut wc = Vec::with_capacity(outputs * read);
+        for first in (0..outputs).step_by(wc_pe) {
+            let group = first % channels / (channels / groups);
+            for word in rows[group * read..][..read].chunks(wc_simd) {
+                for c in first..first + wc_pe {
                     wc.extend(word.iter().map(|row| row.map_or(0, |i| self.w_c[[c, i]] as i8)));
                 }
             }

@@ -3,10 +3,12 @@
 
 use super::{Array, FilterStep, Folded, Positions};
 use crate::circuit::wrap;
+use crate::ir::Kernel;
 
-/// The outputs for one window, or one word; its elements in the order of (row, column, channel), a
-/// window's of `channels` channels.
-pub fn evaluate(folded: &Folded, x: &[i64], channels: usize) -> Vec<i64> {
+/// The outputs of a kernel for one window, or one word; its elements in the order of (row, column,
+/// channel).
+pub fn evaluate(folded: &Folded, kernel: &Kernel, x: &[i64]) -> Vec<i64> {
+    let (channels, pixels) = (kernel.input.channels, kernel.patch.area());
     let u = match &folded.positions {
         Some(positions) => largest(&folded.wb, positions, x),
         None => {
@@ -33,7 +35,13 @@ pub fn evaluate(folded: &Folded, x: &[i64], channels: usize) -> Vec<i64> {
         })
         .collect();
     let y = match &folded.wc {
-        Some(wc) => sums(wc, (0..wc.results()).flat_map(|_| m.iter().copied())),
+        Some(wc) => {
+            // The products of a group for all its outputs of a pixel, group by group.
+            let groups = folded.output_groups();
+            let repeats = wc.results() / (pixels * groups);
+            let read = m.chunks(m.len() / groups).flat_map(|m| (0..repeats).flat_map(move |_| m));
+            sums(wc, (0..pixels).flat_map(|_| read.clone()).copied())
+        }
         None => m,
     };
     let requantiser = &folded.requantiser;

@@ -13,7 +13,8 @@
 //! Invariants, checked by [`prove`], which reads the ROMs back:
 //! - formats, groups and lanes are those of the layer and of how it is cut;
 //! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds
-//!   every live row once, and otherwise zeros; so does that of W_c for the products;
+//!   every live row once, and otherwise zeros; so does that of W_c for the products, of a depthwise
+//!   layer group by group;
 //! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient
 //!   0; where shifts and additions multiply, the digits of every coefficient add up to it;
 //! - every requantiser's constant and shift are those of its output;
@@ -49,10 +50,11 @@ pub struct Folding {
     pub simd: usize,
     /// Multipliers, of whatever they are made; divides `pe`.
     pub multipliers: usize,
-    /// Rows of W_c that are summed at a time; divides the output channels. 1 where there is no W_c.
+    /// Rows of W_c that are summed at a time; divides the output channels, of a depthwise layer
+    /// those of a group. 1 where there is no W_c.
     pub wc_pe: usize,
     /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in
-    /// each group. 1 where there is no W_c.
+    /// each group, of a depthwise layer those of a group. 1 where there is no W_c.
     pub wc_simd: usize,
 }
 
@@ -218,6 +220,11 @@ impl Folded {
     /// Rows of W_b, made up to whole words.
     pub fn padded_rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Groups of W_c, in each of which a result reads the products of its own group.
+    pub fn output_groups(&self) -> usize {
+        self.wc.as_ref().map_or(1, |wc| self.padded_rows() / (wc.sums * wc.lanes))
     }
 
     /// Clocks between two windows, or two words: the most that any of its parts takes.

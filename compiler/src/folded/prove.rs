@@ -100,7 +100,26 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
             if wc.results() * wc.rows != parts.w_c.nrows() {
                 return wrong("ROM of W_c", format!("{} results", wc.results()));
             }
-            let products = |_| 0..folded.rows.len();
+            // A result reads the products of its group, and no other one may count.
+            let (read, outputs) = (wc.sums * wc.lanes, kernel.output.channels);
+            let groups = padded / read.max(1);
+            if groups * read != padded || outputs % (wc.rows * groups) != 0 {
+                return wrong("ROM of W_c", format!("adds up {read} of {padded} products"));
+            }
+            let group_of = |c: usize| c % outputs / (outputs / groups);
+            for (i, row) in folded.rows.iter().enumerate() {
+                let other = |c: &usize| group_of(*c) != i / read;
+                let counts = |i: usize| {
+                    (0..parts.w_c.nrows()).filter(other).find(|c| parts.w_c[[*c, i]] != 0)
+                };
+                if let Some(c) = row.and_then(counts) {
+                    return wrong("ROM of W_c", format!("output {c} reads beyond its group"));
+                }
+            }
+            let products = |block: usize| {
+                let first = group_of(block * wc.rows) * read;
+                first..first + read
+            };
             let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
                 folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
             });

@@ -91,6 +91,12 @@ impl Windows {
 }
 
 impl Kernel {
+    /// Groups of W_c: those of W_b in a depthwise layer, whose outputs read the rows of their group
+    /// only, else one.
+    pub fn output_groups(&self) -> usize {
+        if self.groups == self.input.channels { self.groups } else { 1 }
+    }
+
     /// What it makes of one window.
     pub fn apply(&self, window: &[i64]) -> Vec<i64> {
         self.chain.apply(window).pop().unwrap_or_default()

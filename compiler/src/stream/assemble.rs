@@ -400,7 +400,7 @@ impl<'a> Builder<'a> {
                 let lines = Lines { image: layer.input, words, windows: *windows, fill };
                 let count = windows.size.area();
                 let pixels = to.shape.pixels();
-                let reader = Reader { lines, groups: words, repeats: 1 };
+                let reader = Reader { lines, groups: words, repeats: 1, rounds: 1 };
                 let taps =
                     self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
                 let maximum = *kind == PoolKind::Max;
@@ -602,7 +602,7 @@ impl<'a> Builder<'a> {
         let from = self.streams[x.index()].format;
         let lines = Lines { image: input, words: input.channels / wb.lanes, windows, fill: 0 };
         let repeats = wb.results() / folded.groups;
-        let reader = Reader { lines, groups: folded.groups, repeats };
+        let reader = Reader { lines, groups: folded.groups, repeats, rounds: 1 };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
         let array = Array::new(Table::Wb, wb, 1);
         let u = self.into(
@@ -621,7 +621,11 @@ impl<'a> Builder<'a> {
             windows: Windows::WHOLE,
             fill: 0,
         };
-        let reader = Reader { lines: vector, groups: 1, repeats: wc.results() };
+        // Of each pixel of a patch the outputs of a group, group by group.
+        let groups = folded.output_groups();
+        let rounds = if groups > 1 { kernel.patch.area() } else { 1 };
+        let repeats = wc.results() / (rounds * groups);
+        let reader = Reader { lines: vector, groups, repeats, rounds };
         let words = self.into(
             number,
             "m_reader",

@@ -359,7 +359,7 @@ impl Due<'_> {
                 let words = layer.input.channels / lanes;
                 let lines = Lines { image: layer.input, words, windows: *windows, fill };
                 // Each word of a window's pixels is read on its own.
-                let reader = Reader { lines, groups: words, repeats: 1 };
+                let reader = Reader { lines, groups: words, repeats: 1, rounds: 1 };
                 Rule::new(reader, &reads, Holds::Of(number, Step::Read)).lanes(lanes, lanes)
             }
             (Primitive::Accumulate(_), Kind::Pool { kind, windows }) => {
@@ -472,8 +472,15 @@ fn folded(
             let image = Shape { height: 1, width: 1, channels: rows };
             let words = rows / wc.lanes;
             let lines = Lines { image, words, windows: Windows::WHOLE, fill: 0 };
-            let repeats = kernel.output.channels * kernel.patch.area() / wc.rows;
-            let reader = Reader { lines, groups: 1, repeats };
+            // Where an input channel is a group, so are the outputs that read it; else they read
+            // all products.
+            let (pixels, blocks) = (kernel.patch.area(), kernel.output.channels / wc.rows);
+            let depthwise = kernel.groups > 1 && kernel.input.channels == kernel.groups;
+            let (groups, rounds, repeats) = match depthwise {
+                true => (kernel.groups, pixels, blocks / kernel.groups),
+                false => (1, 1, blocks * pixels),
+            };
+            let reader = Reader { lines, groups, repeats, rounds };
             Rule::new(reader, &[of(Step::Products)], of(Step::ReadProducts))
                 .lanes(wc.lanes, wc.lanes)
         }
@@ -481,7 +488,7 @@ fn folded(
             let words = kernel.input.channels / wb.lanes;
             let lines = Lines { image: kernel.input, words, windows: kernel.windows, fill: 0 };
             let repeats = rows / wb.rows / kernel.groups;
-            let reader = Reader { lines, groups: kernel.groups, repeats };
+            let reader = Reader { lines, groups: kernel.groups, repeats, rounds: 1 };
             Rule::new(reader, &[x], of(Step::Read)).lanes(wb.lanes, wb.lanes)
         }
         (Primitive::Positions(_), None) => {
@@ -500,7 +507,9 @@ fn folded(
             Rule::new(positions, &[x], of(Step::Read)).lanes(wb.lanes, wb.lanes)
         }
         (Primitive::Array(_), Some(wc)) if enters == [of(Step::ReadProducts)] => {
-            let (sums, depth) = (rows / wc.lanes, wc.weights.len() / wc.rows / wc.lanes);
+            let depthwise = kernel.groups > 1 && kernel.input.channels == kernel.groups;
+            let read = if depthwise { rows / kernel.groups } else { rows };
+            let (sums, depth) = (read / wc.lanes, wc.weights.len() / wc.rows / wc.lanes);
             let array = Array { table: Table::Wc, sums, repeats: 1, depth };
             Rule::new(array, enters, of(Step::Outputs)).lanes(wc.lanes, wc.rows)
         }

@@ -255,7 +255,7 @@ parts! {
     Widen { words }
     Repack { elements }
     Serialiser { beats }
-    Reader { lines, groups, repeats }
+    Reader { lines, groups, repeats, rounds }
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
     Segment { layers, registered, stages, depth, interval }

@@ -19,6 +19,8 @@ pub struct Reader {
     pub groups: usize,
     /// How often each part of a window is read.
     pub repeats: usize,
+    /// How often all of that is.
+    pub rounds: usize,
 }
 
 /// Rows of an image in storage, and the windows that are read from them.
@@ -203,7 +205,7 @@ impl Part for Reader {
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        let (Reader { lines, groups, repeats }, x, z) = (self, ends.x(), ends.z());
+        let (Reader { lines, groups, repeats, rounds }, x, z) = (self, ends.x(), ends.z());
         let Windows { size, rows, columns, .. } = lines.windows;
         // The products of a window are an image of their own.
         let image = product([lines.image.pixels(), lines.words]);
@@ -212,7 +214,10 @@ impl Part for Reader {
             [images * image, x.words],
             [x.lanes, z.lanes],
             [lines.words.checked_rem(*groups).unwrap_or(1), 0],
-            [product([images, rows, columns, size.area(), lines.words, *repeats]), z.words],
+            [
+                product([images, rows, columns, *rounds, size.area(), lines.words, *repeats]),
+                z.words,
+            ],
         ]
     }
 
@@ -221,9 +226,11 @@ impl Part for Reader {
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        let Reader { lines, groups, repeats } = self;
+        let Reader { lines, groups, repeats, rounds } = self;
+        let rounds = if *rounds > 1 { format!(", .ROUNDS({rounds})") } else { String::new() };
         format!(
-            "{}, .LANES({}), .WORDS({}), .GROUPS({groups}), .REPEATS({repeats}),\n        {}",
+            "{}, .LANES({}), .WORDS({}), .GROUPS({groups}), .REPEATS({repeats}){rounds},\n        \
+             {}",
             lines.fill(ends),
             ends.x().lanes,
             lines.words,
@@ -232,17 +239,18 @@ impl Part for Reader {
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        let Reader { lines, repeats, .. } = *self;
-        let words = repeats * lines.windows.size.area() * lines.words;
+        let Reader { lines, repeats, rounds, .. } = *self;
+        let words = rounds * repeats * lines.windows.size.area() * lines.words;
         Box::new(Words { rows: Rows::new(lines), y: 0, x: 0, word: 0, words, shown: false })
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        let Reader { lines, groups, repeats } = self;
+        let Reader { lines, groups, repeats, rounds } = self;
         let Windows { size, stride, columns, .. } = lines.windows;
         let (bits, depth) = (ends.x().bits(), lines.slots() * lines.image.width * lines.words);
         let x = counter(columns * stride.w + lines.image.width + size.w) + 1;
         let loops: usize = [size.w, size.h, *repeats, *groups].map(register).iter().sum();
+        let loops = loops + counter(*rounds);
         let word = counter(lines.words / groups);
         let control = lines.rows() + loops + word + 2 * x + 2 * register(depth);
         let flags = size.h + lines.slots() + 4;
