@@ -2,15 +2,16 @@
 // and +1 each.
 //
 // Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0;
-// SUMS words in a row make one result. The SUMS addresses of a result are gone through REPEATS
-// times before the next ones, so that REPEATS * DEPTH words make a round; where REPEATS is not 1,
-// DEPTH is a multiple of SUMS.
+// SUMS words in a row make one result, or, where SUMS is 0, as many as there are up to the next one
+// with s_last, which otherwise means nothing. The addresses of a result are gone through REPEATS
+// times before the next ones, so that REPEATS * DEPTH words make a round; where REPEATS is not 1, a
+// result ends with the last address.
 // The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with,
 // one clock later, and stands until rom_enable is high again. Weight (row, lane) is
 // rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is +1, 11 is -1. Results are sums modulo 2^U_BITS
-// in two's complement, row 0 in the low bits. m_user is the user bit of the first of the SUMS
+// in two's complement, row 0 in the low bits. m_user is the user bit of the first of a result's
 // words.
-// Latency: 2 + max(1, clog2(LANES)) clocks from the last of the SUMS words: x, a binary tree of
+// Latency: 2 + max(1, clog2(LANES)) clocks from the last of a result's words: x, a binary tree of
 // adders, the accumulator, which is the output register. Everything moves while m_valid is low or
 // m_ready is high.
 // Reset touches control only. clken low freezes it.
@@ -33,6 +34,7 @@ module strassenc_array #(
     output wire                                         s_ready,
     input  wire [LANES*X_BITS-1:0]                      s_data,
     input  wire                                         s_user,
+    input  wire                                         s_last,
     output reg                                          m_valid,
     input  wire                                         m_ready,
     output wire [ROWS*U_BITS-1:0]                       m_data,
@@ -45,7 +47,7 @@ module strassenc_array #(
     localparam        ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam        COUNT_BITS   = SUMS > 1 ? $clog2(SUMS) : 1;
     localparam [31:0] LAST_ADDRESS = DEPTH - 1;
-    localparam [31:0] LAST_COUNT   = SUMS - 1;
+    localparam [31:0] LAST_COUNT   = SUMS > 1 ? SUMS - 1 : 0;
     localparam [31:0] LAST_REPEAT  = REPEATS - 1;
     localparam [31:0] ONE          = 1;
     // A sign bit in front of an unsigned operand.
@@ -58,15 +60,18 @@ module strassenc_array #(
     reg  [LEVELS:0]          valid;
     reg  [LEVELS:0]          user;
     reg  [LANES*X_BITS-1:0]  x;
-    // Words in the accumulator that belong to the sum at hand.
-    reg  [COUNT_BITS-1:0]    count;
 
     wire advance = !m_valid | m_ready;
     wire step    = advance & clken;
-    wire first   = count == {COUNT_BITS{1'b0}};
-    wire last    = count == LAST_COUNT[COUNT_BITS-1:0];
-    // The addresses of the result at hand come once more.
-    wire again;
+    // What leaves the adders is the first word of its sum, and the last one.
+    wire first;
+    wire last;
+    // The addresses of the result at hand come once more, from this one on.
+    wire                    again;
+    wire [ADDRESS_BITS-1:0] origin;
+    wire [ADDRESS_BITS-1:0] next_address =
+        address == LAST_ADDRESS[ADDRESS_BITS-1:0]
+            ? {ADDRESS_BITS{1'b0}} : address + ONE[ADDRESS_BITS-1:0];
 
     assign s_ready     = advance;
     assign rom_enable  = s_valid & step;
@@ -76,27 +81,39 @@ module strassenc_array #(
         if (rst) begin
             address <= {ADDRESS_BITS{1'b0}};
             valid   <= {(LEVELS+1){1'b0}};
-            count   <= {COUNT_BITS{1'b0}};
             m_valid <= 1'b0;
         end else if (step) begin
-            if (s_valid) begin
-                if (again)
-                    address <= address - LAST_COUNT[ADDRESS_BITS-1:0];
-                else if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else
-                    address <= address + ONE[ADDRESS_BITS-1:0];
-            end
+            if (s_valid) address <= again ? origin : next_address;
             valid   <= {valid[LEVELS-1:0], s_valid};
             m_valid <= valid[LEVELS] & last;
-            if (valid[LEVELS]) begin
-                if (last) count <= {COUNT_BITS{1'b0}};
-                else      count <= count + ONE[COUNT_BITS-1:0];
-            end
         end
 
     generate
+        if (SUMS == 0) begin : told
+            // As valid, of the last words.
+            reg [LEVELS:0] ends;
+            reg            fresh;
+            assign first = fresh;
+            assign last  = ends[LEVELS];
+            always @(posedge clk)
+                if (rst) fresh <= 1'b1;
+                else if (step & valid[LEVELS]) fresh <= last;
+            always @(posedge clk) if (step) ends <= {ends[LEVELS-1:0], s_last};
+        end else begin : counted
+            // Words in the accumulator that belong to the sum at hand.
+            reg [COUNT_BITS-1:0] count;
+            assign first = count == {COUNT_BITS{1'b0}};
+            assign last  = count == LAST_COUNT[COUNT_BITS-1:0];
+            always @(posedge clk)
+                if (rst) count <= {COUNT_BITS{1'b0}};
+                else if (step & valid[LEVELS])
+                    count <= last ? {COUNT_BITS{1'b0}} : count + ONE[COUNT_BITS-1:0];
+            wire unused = s_last;
+        end
+
         if (REPEATS == 1) begin : once
-            assign again = 1'b0;
+            assign again  = 1'b0;
+            assign origin = {ADDRESS_BITS{1'b0}};
         end else begin : several
             localparam REPEAT_BITS = $clog2(REPEATS);
 
@@ -112,12 +129,21 @@ module strassenc_array #(
                 else if (rom_enable & addresses_end)
                     repeated <= repeats_end ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
 
-            if (SUMS == 1) begin : single
+            if (SUMS == 0) begin : marked
+                reg [ADDRESS_BITS-1:0] from;
+                assign addresses_end = s_last;
+                assign origin        = from;
+                always @(posedge clk)
+                    if (rst) from <= {ADDRESS_BITS{1'b0}};
+                    else if (rom_enable & addresses_end & repeats_end) from <= next_address;
+            end else if (SUMS == 1) begin : single
                 assign addresses_end = 1'b1;
+                assign origin        = address;
             end else begin : words
                 // As count is, but of the words accepted.
                 reg [COUNT_BITS-1:0] accepted;
                 assign addresses_end = accepted == LAST_COUNT[COUNT_BITS-1:0];
+                assign origin        = address - LAST_COUNT[ADDRESS_BITS-1:0];
                 always @(posedge clk)
                     if (rst) accepted <= {COUNT_BITS{1'b0}};
                     else if (rom_enable)

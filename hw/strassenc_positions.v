@@ -1,15 +1,13 @@
-// strassenc_positions: the windows of a word, TAPS characters each, read once more for every block
-// of filters.
+// strassenc_positions: the windows of a word, read once more for every block of filters.
 //
 // A frame of CHARACTERS characters of WORDS data words each arrives, words innermost. Once it is
 // whole there leave, for each of STEPS steps, BLOCKS[step] times, for every position p < POSITIONS,
-// for every tap t < TAPS: the WORDS words of character min(min(p, LAST[step]) + t, CHARACTERS - 1).
-// So the positions beyond a step's last one repeat it, which changes no maximum, and taps beyond
-// the word read its last character, and are to meet weights of 0.
-// BLOCKS, each at least 1, and LAST, each below POSITIONS, are packed, 32 bits to a step, the first
-// one in the low bits.
+// for every tap t < TAPS[step]: the WORDS words of character min(p, LAST[step]) + t.
+// So the positions beyond a step's last one repeat it, which changes no maximum.
+// BLOCKS and TAPS, each at least 1, and LAST, each below POSITIONS and at most CHARACTERS -
+// TAPS[step], are packed, 32 bits to a step, the first one in the low bits.
 // m_user is the user bit of the frame's first word on the first word that leaves, and low on the
-// others.
+// others; m_last is high on the last word of a window.
 // There is storage for two frames: one is taken while the other one is read. s_ready is high while
 // fewer than two are whole; a frame goes with the read of its last word. m_data is the read port of
 // the memory: while m_valid is low or m_ready is high a word is read if a frame is whole.
@@ -22,10 +20,10 @@ module strassenc_positions #(
     parameter                BITS       = 8,
     parameter                CHARACTERS = 4,
     parameter                WORDS      = 1,
-    parameter                TAPS       = 2,
     parameter                POSITIONS  = 3,
     parameter                STEPS      = 1,
     parameter [32*STEPS-1:0] BLOCKS     = {STEPS{32'd1}},
+    parameter [32*STEPS-1:0] TAPS       = {STEPS{32'd2}},
     parameter [32*STEPS-1:0] LAST       = {STEPS{32'd0}}
 ) (
     input  wire            clk,
@@ -38,33 +36,33 @@ module strassenc_positions #(
     output reg             m_valid,
     input  wire            m_ready,
     output wire [BITS-1:0] m_data,
-    output reg             m_user
+    output reg             m_user,
+    output reg             m_last
 );
-    // The most blocks of a step.
-    function integer most(input [32*STEPS-1:0] blocks);
+    // The most of a step.
+    function integer most(input [32*STEPS-1:0] of_steps);
         integer i;
         begin
             most = 1;
             for (i = 0; i < STEPS; i = i + 1)
-                if (blocks[32*i +: 32] > most) most = blocks[32*i +: 32];
+                if (of_steps[32*i +: 32] > most) most = of_steps[32*i +: 32];
         end
     endfunction
 
     localparam FRAME        = CHARACTERS * WORDS;
     localparam DEPTH        = 2 * FRAME;
     localparam MOST_BLOCKS  = most(BLOCKS);
+    localparam MOST_TAPS    = most(TAPS);
     localparam ADDRESS_BITS = $clog2(DEPTH);
 
     localparam WORD_BITS      = WORDS > 1 ? $clog2(WORDS) : 1;
     localparam CHARACTER_BITS = CHARACTERS > 1 ? $clog2(CHARACTERS) : 1;
-    localparam TAP_BITS       = TAPS > 1 ? $clog2(TAPS) : 1;
+    localparam TAP_BITS       = MOST_TAPS > 1 ? $clog2(MOST_TAPS) : 1;
     localparam POSITION_BITS  = POSITIONS > 1 ? $clog2(POSITIONS) : 1;
     localparam BLOCK_BITS     = MOST_BLOCKS > 1 ? $clog2(MOST_BLOCKS) : 1;
     localparam STEP_BITS      = STEPS > 1 ? $clog2(STEPS) : 1;
 
     localparam [31:0] LAST_WORD      = WORDS - 1;
-    localparam [31:0] LAST_CHARACTER = CHARACTERS - 1;
-    localparam [31:0] LAST_TAP       = TAPS - 1;
     localparam [31:0] LAST_POSITION  = POSITIONS - 1;
     localparam [31:0] LAST_STEP      = STEPS - 1;
     localparam [31:0] LAST_ADDRESS   = DEPTH - 1;
@@ -123,25 +121,25 @@ module strassenc_positions #(
     reg                      slot;
     // It is the first one of its frame.
     reg                      first;
-    // Its character and its address, and those of its window's first word.
-    reg [CHARACTER_BITS-1:0] character;
+    // Its address, and the character and the address of its window's first word.
     reg [ADDRESS_BITS-1:0]   address;
     reg [CHARACTER_BITS-1:0] window_character;
     reg [ADDRESS_BITS-1:0]   window_address;
 
-    // By step: it is at hand, and its last block is; it is at hand, and so is the last window that
-    // differs from others.
+    // By step: it is at hand, and so is the last tap of its windows; its last block; its last window
+    // that differs from others.
+    wire [STEPS-1:0] last_tap;
     wire [STEPS-1:0] last_block;
     wire [STEPS-1:0] last_window;
     genvar           i;
     generate
         for (i = 0; i < STEPS; i = i + 1) begin : bounds
             localparam [31:0] HERE   = i;
+            localparam [31:0] TAP    = TAPS[32*i +: 32] - 1;
             localparam [31:0] BLOCK  = BLOCKS[32*i +: 32] - 1;
-            // No window begins beyond the last character.
-            localparam [31:0] WINDOW = LAST[32*i +: 32] < CHARACTERS
-                ? LAST[32*i +: 32] : CHARACTERS - 1;
+            localparam [31:0] WINDOW = LAST[32*i +: 32];
             wire              here   = step == HERE[STEP_BITS-1:0];
+            assign last_tap[i]    = here & tap == TAP[TAP_BITS-1:0];
             assign last_block[i]  = here & block == BLOCK[BLOCK_BITS-1:0];
             assign last_window[i] = here & window_character == WINDOW[CHARACTER_BITS-1:0];
         end
@@ -149,7 +147,7 @@ module strassenc_positions #(
 
     // The loops that end with the word, each with all those inside it.
     wire character_end = word == LAST_WORD[WORD_BITS-1:0];
-    wire window_end    = character_end & tap == LAST_TAP[TAP_BITS-1:0];
+    wire window_end    = character_end & |last_tap;
     wire block_end     = window_end & position == LAST_POSITION[POSITION_BITS-1:0];
     wire step_end      = block_end & |last_block;
     wire frame_end     = step_end & step == LAST_STEP[STEP_BITS-1:0];
@@ -167,8 +165,6 @@ module strassenc_positions #(
     wire [ADDRESS_BITS-1:0]   next_window_address =
         block_end ? frame_begin :
         stays     ? window_address : window_address + STRIDE[ADDRESS_BITS-1:0];
-    // The word's last character comes once more.
-    wire                      last_character = character == LAST_CHARACTER[CHARACTER_BITS-1:0];
 
     always @(posedge clk)
         if (rst) begin
@@ -179,7 +175,6 @@ module strassenc_positions #(
             step             <= {STEP_BITS{1'b0}};
             slot             <= 1'b0;
             first            <= 1'b1;
-            character        <= {CHARACTER_BITS{1'b0}};
             address          <= {ADDRESS_BITS{1'b0}};
             window_character <= {CHARACTER_BITS{1'b0}};
             window_address   <= {ADDRESS_BITS{1'b0}};
@@ -196,16 +191,10 @@ module strassenc_positions #(
                 step     <= frame_end  ? {STEP_BITS{1'b0}}     : step + ONE[STEP_BITS-1:0];
             if (frame_end)     slot     <= !slot;
 
+            address <= window_end ? next_window_address : address + ONE[ADDRESS_BITS-1:0];
             if (window_end) begin
-                character        <= next_window_character;
-                address          <= next_window_address;
                 window_character <= next_window_character;
                 window_address   <= next_window_address;
-            end else if (character_end & last_character)
-                address <= address - LAST_WORD[ADDRESS_BITS-1:0];
-            else begin
-                if (character_end) character <= character + ONE[CHARACTER_BITS-1:0];
-                address <= address + ONE[ADDRESS_BITS-1:0];
             end
         end
 
@@ -222,7 +211,11 @@ module strassenc_positions #(
     always @(posedge clk)
         if (rst) m_valid <= 1'b0;
         else if (clken & advance) m_valid <= available;
-    always @(posedge clk) if (clken & advance) m_user <= first & users[slot];
+    always @(posedge clk)
+        if (clken & advance) begin
+            m_user <= first & users[slot];
+            m_last <= window_end;
+        end
 endmodule
 
 `default_nettype wire

@@ -674,8 +674,8 @@ impl Estimator<'_> {
             (Kind::CharCnn { .. }, Choice::Folded(folding)) => {
                 let Some(words) = layer.words() else { return Err(self.lost(number)) };
                 let Folding { pe, simd, multipliers, .. } = folding;
-                let taps = words.widths.len() * (words.elements / simd);
-                let sums = words.filters() / pe * taps * words.most_positions();
+                let taps: usize = words.by_width().map(|(width, n)| width * (n / pe)).sum();
+                let sums = taps * (words.elements / simd) * words.most_positions();
                 let of_a_word = words.characters * words.elements / simd;
                 let most = sums.max(words.filters() / multipliers).max(of_a_word);
                 (most as u64).max(words.filters() as u64)

@@ -19,20 +19,20 @@ module prove_positions #(
     input  wire m_ready,
     output wire bad
 );
-    wire       rst, s_valid, s_ready, s_user, m_valid, m_user, taker_bad, stuck_bad;
+    wire       rst, s_valid, s_ready, s_user, m_valid, m_user, m_last, taker_bad, stuck_bad;
     wire [2:0] s_data, m_data;
     // Any, and always the same.
     reg  [4:0] shown;
     always @(posedge clk) shown <= shown;
 
-    // Two steps: BLOCKS blocks of filters that are done at position LAST, and one that goes on.
+    // Two steps: BLOCKS blocks of TAPS characters that are done at position LAST, and one of single
+    // characters that goes on.
     reg        step;
     reg  [2:0] block, position, tap, word;
-    wire [4:0] character      = (!step && position > LAST ? LAST : position) + tap;
-    wire [4:0] here           = character < CHARACTERS ? character : CHARACTERS - 1;
+    wire [4:0] here           = (!step && position > LAST ? LAST : position) + tap;
     wire       first          = {step, block, position, tap, word} == 13'd0;
     wire       word_end       = word == WORDS - 1;
-    wire       tap_end        = word_end & tap == TAPS - 1;
+    wire       tap_end        = word_end & (step | tap == TAPS - 1);
     wire       position_end   = tap_end & position == POSITIONS - 1;
     wire       block_end      = position_end & (step | block == BLOCKS - 1);
     always @(posedge clk)
@@ -63,10 +63,10 @@ module prove_positions #(
         .BITS      (3),
         .CHARACTERS(CHARACTERS),
         .WORDS     (WORDS),
-        .TAPS      (TAPS),
         .POSITIONS (POSITIONS),
         .STEPS     (2),
         .BLOCKS    ({32'd1, BLOCKS[31:0]}),
+        .TAPS      ({32'd1, TAPS[31:0]}),
         .LAST      ({POSITIONS[31:0] - 32'd1, LAST[31:0]})
     ) dut (
         .clk    (clk),
@@ -79,10 +79,11 @@ module prove_positions #(
         .m_valid(m_valid),
         .m_ready(m_ready),
         .m_data (m_data),
-        .m_user (m_user)
+        .m_user (m_user),
+        .m_last (m_last)
     );
 
-    assign bad = taker_bad | stuck_bad;
+    assign bad = taker_bad | stuck_bad | (!rst & m_valid & m_last != tap_end);
 endmodule
 
 `default_nettype wire

@@ -1,6 +1,7 @@
 // Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps,
 // stalls, clken and resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the
-// ends of their ranges; ROM words that are read once, twice and three times.
+// ends of their ranges; ROM words that are read once, twice and three times; results of as many words
+// each, and such of SUMS words and of one more in turn, whose ends are told.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -15,7 +16,8 @@ module strassenc_array_check #(
     parameter DEPTH    = 1,
     parameter U_BITS   = 16,
     parameter SEED     = 1,
-    parameter REPEATS  = 1
+    parameter REPEATS  = 1,
+    parameter TOLD     = 0
 ) (
     input  wire        clk,
     output reg         done,
@@ -28,7 +30,8 @@ module strassenc_array_check #(
     localparam CLOCKS       = 400;
     localparam LATENCY      = 2
         + (LANES > 4 ? (LANES > 8 ? (LANES > 16 ? 5 : 4) : 3) : LANES > 2 ? 2 : 1);
-    localparam GROUP        = SUMS;
+    // Words of two results.
+    localparam PAIR         = 2 * SUMS + (TOLD != 0 ? 1 : 0);
 
     reg                     rst;
     reg                     clken;
@@ -36,6 +39,7 @@ module strassenc_array_check #(
     wire                    s_ready;
     reg  [IN_BITS-1:0]      s_data;
     reg                     s_user;
+    reg                     s_last;
     wire                    m_valid;
     reg                     m_ready;
     wire [OUT_BITS-1:0]     m_data;
@@ -49,7 +53,7 @@ module strassenc_array_check #(
         .X_BITS  (X_BITS),
         .X_SIGNED(X_SIGNED),
         .ROWS    (ROWS),
-        .SUMS    (SUMS),
+        .SUMS    (TOLD != 0 ? 0 : SUMS),
         .DEPTH   (DEPTH),
         .U_BITS  (U_BITS),
         .REPEATS (REPEATS)
@@ -61,6 +65,7 @@ module strassenc_array_check #(
         .s_ready    (s_ready),
         .s_data     (s_data),
         .s_user     (s_user),
+        .s_last     (s_last),
         .m_valid    (m_valid),
         .m_ready    (m_ready),
         .m_data     (m_data),
@@ -82,9 +87,9 @@ module strassenc_array_check #(
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
     integer                 position;
-    // Words of the round before the one at hand, and the address that this one meets.
-    integer                 round;
-    integer                 address;
+    // Words of the result at hand; how often its ROM words have been read; whether it is an odd one;
+    // the address that the next word meets, and that of the first one.
+    integer                 group, repeated, odd, address, origin;
     // Seeds are nothing to Verilator; high bits are cut off.
     wire unused = &{1'b0, seed, address};
     reg [ROM_BITS-1:0]      entry;
@@ -147,16 +152,33 @@ module strassenc_array_check #(
         end
     endtask
 
-    task find;
-        address = REPEATS == 1 ? round : round / (REPEATS * SUMS) * SUMS + round % SUMS;
-    endtask
-
     task forget;
         begin
             for (k = 0; k < LATENCY; k = k + 1) stage_valid[k] = 1'b0;
             position = 0;
-            round = 0;
-            find;
+            group = SUMS;
+            repeated = 0;
+            odd = 0;
+            address = 0;
+            origin = 0;
+        end
+    endtask
+
+    // Goes on to the next word.
+    task next_word;
+        begin
+            position = position + 1;
+            address = (address + 1) % DEPTH;
+            if (position == group) begin
+                position = 0;
+                repeated = (repeated + 1) % REPEATS;
+                if (repeated != 0) address = origin;
+                else begin
+                    origin = address;
+                    odd = TOLD != 0 && !odd && !(REPEATS > 1 && address == 0);
+                    group = SUMS + odd;
+                end
+            end
         end
     endtask
 
@@ -168,6 +190,7 @@ module strassenc_array_check #(
         clken = 1'b1;
         s_data = {IN_BITS{1'b0}};
         s_user = 1'b0;
+        s_last = 1'b0;
         s_valid = 1'b0;
         m_ready = 1'b0;
         clocks = 0;
@@ -197,6 +220,8 @@ module strassenc_array_check #(
                     draw(mode == 0 ? 2 : 0);
                     s_user = $random(seed) & 1;
                 end
+                // Without a word it means nothing, nor where words are counted.
+                s_last = TOLD != 0 && s_valid ? position == group - 1 : $random(seed) & 1;
                 m_ready = mode == 0 || mode == 1 || ($random(seed) & 3) == 0;
                 clken   = mode != 4 || ($random(seed) & 3) != 0;
                 rst     = mode == 4 && ($random(seed) & 63) == 0;
@@ -223,22 +248,20 @@ module strassenc_array_check #(
                         if (position == 0) group_user = s_user;
                         entry = rom[address];
                         compute;
-                        stage_valid[0] = position == GROUP - 1;
+                        stage_valid[0] = position == group - 1;
                         stage_user[0]  = group_user;
                         stage_data[0]  = result;
-                        position = position == GROUP - 1 ? 0 : position + 1;
-                        round = round == REPEATS * DEPTH - 1 ? 0 : round + 1;
-                        find;
+                        next_word;
                     end
                 end
                 @(negedge clk);
             end
             // One word per clock.
-            if (mode == 0 && taken != (CLOCKS - LATENCY) / GROUP) begin
+            if (mode == 0 && TOLD == 0 && taken != (CLOCKS - LATENCY) / SUMS) begin
                 failures = failures + 1;
                 $display("set %0d, full rate: %0d results in %0d clocks", SEED, taken, CLOCKS);
             end
-            if (taken < CLOCKS / (16 * GROUP)) begin
+            if (taken < CLOCKS / (8 * PAIR)) begin
                 failures = failures + 1;
                 $display("set %0d, mode %0d: only %0d results", SEED, mode, taken);
             end
@@ -251,8 +274,8 @@ module strassenc_array_tb;
     reg clk = 1'b0;
     initial forever #5 clk = !clk;
 
-    wire [16:0] done;
-    wire [31:0] failures [0:16];
+    wire [19:0] done;
+    wire [31:0] failures [0:19];
 
     strassenc_array_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .ROWS(1), .SUMS(1), .DEPTH(1),
         .U_BITS(9), .SEED(1))
@@ -309,6 +332,17 @@ module strassenc_array_tb;
     strassenc_array_check #(.LANES(9), .X_BITS(3), .X_SIGNED(1), .ROWS(1), .SUMS(5), .DEPTH(10),
         .U_BITS(9), .SEED(17), .REPEATS(3))
         check_16 (.clk(clk), .done(done[16]), .failures(failures[16]));
+    // Results whose ends are told: the ROM comes round with them, or does not; once and several
+    // times.
+    strassenc_array_check #(.LANES(3), .X_BITS(6), .X_SIGNED(1), .ROWS(2), .SUMS(2), .DEPTH(4),
+        .U_BITS(10), .SEED(18), .TOLD(1))
+        check_17 (.clk(clk), .done(done[17]), .failures(failures[17]));
+    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(1), .DEPTH(3),
+        .U_BITS(11), .SEED(19), .REPEATS(3), .TOLD(1))
+        check_18 (.clk(clk), .done(done[18]), .failures(failures[18]));
+    strassenc_array_check #(.LANES(1), .X_BITS(5), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(14),
+        .U_BITS(9), .SEED(20), .REPEATS(2), .TOLD(1))
+        check_19 (.clk(clk), .done(done[19]), .failures(failures[19]));
 
     always @(negedge clk)
         if (&done) begin
@@ -316,7 +350,8 @@ module strassenc_array_tb;
                 | failures[6] |
                     failures[7] | failures[8] | failures[9] | failures[10] | failures[11]
                         | failures[12] | failures[13] |
-                    failures[14] | failures[15] | failures[16]) == 0)
+                    failures[14] | failures[15] | failures[16] | failures[17] | failures[18]
+                        | failures[19]) == 0)
                 $display("PASS strassenc_array");
             else begin
                 $display("FAIL strassenc_array");

@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_positions: words of one and of several characters, one to
-// three steps, windows that repeat and that reach beyond the word, frames longer and shorter than
-// what is read of them; clock by clock compared with a plain model, under stalls of giver and
+// four steps, windows of several widths and windows that repeat, frames longer and shorter than what
+// is read of them; clock by clock compared with a plain model, under stalls of giver and
 // taker, clken, resets in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
@@ -11,19 +11,17 @@ module strassenc_positions_check #(
     parameter                BITS       = 8,
     parameter                CHARACTERS = 4,
     parameter                WORDS      = 1,
-    parameter                TAPS       = 2,
     parameter                POSITIONS  = 3,
     parameter                STEPS      = 1,
     parameter [32*STEPS-1:0] BLOCKS     = 1,
+    parameter [32*STEPS-1:0] TAPS       = 2,
     parameter [32*STEPS-1:0] LAST       = 0
 ) (
     input  wire        clk,
     output reg         done,
     output reg  [31:0] failures
 );
-    localparam FRAME  = CHARACTERS * WORDS;
-    localparam WINDOW = TAPS * WORDS;
-    localparam BLOCK  = POSITIONS * WINDOW;
+    localparam FRAME = CHARACTERS * WORDS;
 
     reg             rst;
     reg             clken;
@@ -35,17 +33,18 @@ module strassenc_positions_check #(
     reg             m_ready;
     wire [BITS-1:0] m_data;
     wire            m_user;
+    wire            m_last;
     strassenc_positions #(
-        .BITS(BITS), .CHARACTERS(CHARACTERS), .WORDS(WORDS), .TAPS(TAPS), .POSITIONS(POSITIONS),
-        .STEPS(STEPS),
-        .BLOCKS(BLOCKS), .LAST(LAST)
+        .BITS(BITS), .CHARACTERS(CHARACTERS), .WORDS(WORDS), .POSITIONS(POSITIONS), .STEPS(STEPS),
+        .BLOCKS(BLOCKS), .TAPS(TAPS), .LAST(LAST)
     ) dut (
         .clk(clk & !done), .clken(clken), .rst(rst),
         .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user),
-        .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user)
+        .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user), .m_last(m_last)
     );
 
-    integer        seed = BITS + 64 * CHARACTERS + 4096 * WORDS + 65536 * TAPS + POSITIONS;
+    integer        seed = BITS + 64 * CHARACTERS + 4096 * WORDS + 65536 * TAPS[7:0]
+        + POSITIONS;
     // Seeds are nothing to Verilator.
     wire unused = &{1'b0, seed};
     integer        mode, clocks, limit, taken, due_taken, read_frames, gap, stall, k;
@@ -63,27 +62,26 @@ module strassenc_positions_check #(
     reg [BITS-1:0] storage [0:2*FRAME-1];
     reg [1:0]      users;
     integer        frames, frames_then, write_slot, written, read_slot, position;
-    reg            valid, user;
+    reg            valid, user, ends;
     reg [BITS-1:0] data;
 
-    // The place in its frame of word n that leaves.
+    // The place in its frame of word n that leaves, and whether it is the last one of its window.
     integer place;
+    reg     last;
     task find(input integer n);
-        integer d, t, p, b, s;
+        integer p, s, window;
         begin
-            d = n % WORDS;
-            t = n / WORDS % TAPS;
-            p = n / WINDOW % POSITIONS;
-            b = n / BLOCK;
             s = 0;
-            while (b >= BLOCKS[32*s +: 32]) begin
-                b = b - BLOCKS[32*s +: 32];
+            window = TAPS[31:0] * WORDS;
+            while (n >= BLOCKS[32*s +: 32] * POSITIONS * window) begin
+                n = n - BLOCKS[32*s +: 32] * POSITIONS * window;
                 s = s + 1;
+                window = TAPS[32*s +: 32] * WORDS;
             end
+            p = n / window % POSITIONS;
             if (p > LAST[32*s +: 32]) p = LAST[32*s +: 32];
-            t = p + t;
-            if (t > CHARACTERS - 1) t = CHARACTERS - 1;
-            place = t * WORDS + d;
+            place = p * WORDS + n % window;
+            last = n % window == window - 1;
         end
     endtask
 
@@ -109,6 +107,7 @@ module strassenc_positions_check #(
                 if (valid) begin
                     find(position);
                     data = storage[read_slot * FRAME + place];
+                    ends = last;
                     user = position == 0 && users[read_slot];
                     if (position == 0) begin
                         marked = marked || users[read_slot];
@@ -143,7 +142,8 @@ module strassenc_positions_check #(
         done = 1'b0;
         failures = 0;
         all = 0;
-        for (k = 0; k < STEPS; k = k + 1) all = all + BLOCKS[32*k +: 32] * BLOCK;
+        for (k = 0; k < STEPS; k = k + 1) 
+            all = all + BLOCKS[32*k +: 32] * POSITIONS * TAPS[32*k +: 32] * WORDS;
         limit = 500 + 24 * (FRAME + all);
         for (mode = 0; mode < 6; mode = mode + 1) begin
             rst = 1'b1;
@@ -185,7 +185,7 @@ module strassenc_positions_check #(
                 advance = !valid || m_ready;
                 #1;
                 if (s_ready !== (frames < 2) || m_valid !== valid
-                    || (valid && (m_data !== data || m_user !== user))) begin
+                    || (valid && (m_data !== data || m_user !== user || m_last !== ends))) begin
                     failures = failures + 1;
                     if (failures < 10)
                         $display(
@@ -226,33 +226,44 @@ module strassenc_positions_tb;
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
 
-    // Parameters in order: BITS, CHARACTERS, WORDS, TAPS, POSITIONS, STEPS, BLOCKS, LAST.
-    strassenc_positions_check #(1, 1, 1, 1, 1, 1, 32'd1, 32'd0)
+    // Parameters in order: BITS, CHARACTERS, WORDS, POSITIONS, STEPS, BLOCKS, TAPS, LAST.
+    strassenc_positions_check #(1, 1, 1, 1, 1, 32'd1, 32'd1,
+        32'd0)
         element (clk, done[0], failures[32*0 +: 32]);
-    strassenc_positions_check #(8, 4, 1, 2, 3, 1, 32'd1, 32'd2)
+    strassenc_positions_check #(8, 4, 1, 3, 1, 32'd1, 32'd2,
+        32'd2)
         pairs (clk, done[1], failures[32*1 +: 32]);
-    strassenc_positions_check #(9, 5, 3, 1, 5, 1, 32'd1, 32'd4)
+    strassenc_positions_check #(9, 5, 3, 5, 1, 32'd1, 32'd1,
+        32'd4)
         through (clk, done[2], failures[32*2 +: 32]);
     // Fewer words leave than come.
-    strassenc_positions_check #(8, 7, 2, 1, 3, 1, 32'd1, 32'd2)
+    strassenc_positions_check #(8, 7, 2, 3, 1, 32'd1, 32'd1,
+        32'd2)
         few (clk, done[3], failures[32*3 +: 32]);
-    strassenc_positions_check #(12, 6, 2, 3, 6, 3, {32'd1, 32'd3, 32'd2}, {32'd3, 32'd4, 32'd5})
+    strassenc_positions_check #(12, 6, 2, 6, 3, {32'd1, 32'd3, 32'd2}, {32'd3, 32'd2, 32'd1},
+        {32'd3, 32'd4, 32'd5})
         widths (clk, done[4], failures[32*4 +: 32]);
-    strassenc_positions_check #(16, 5, 3, 4, 5, 2, {32'd5, 32'd1}, {32'd1, 32'd4})
+    strassenc_positions_check #(16, 5, 3, 5, 2, {32'd5, 32'd1}, {32'd4, 32'd1},
+        {32'd1, 32'd4})
         deep (clk, done[5], failures[32*5 +: 32]);
-    strassenc_positions_check #(5, 8, 1, 3, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4},
+    strassenc_positions_check #(5, 8, 1, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4}, {32'd8, 32'd1, 32'd6, 32'd3},
         {32'd0, 32'd7, 32'd2, 32'd5})
         uneven (clk, done[6], failures[32*6 +: 32]);
-    // Windows longer than the word, positions beyond it.
-    strassenc_positions_check #(8, 3, 2, 5, 3, 2, {32'd2, 32'd2}, {32'd2, 32'd0})
-        wide (clk, done[7], failures[32*7 +: 32]);
-    strassenc_positions_check #(8, 3, 3, 2, 7, 3, {32'd1, 32'd2, 32'd1}, {32'd6, 32'd2, 32'd3})
-        beyond (clk, done[8], failures[32*8 +: 32]);
-    strassenc_positions_check #(7, 1, 4, 3, 2, 2, {32'd1, 32'd3}, {32'd1, 32'd0})
+    strassenc_positions_check #(8, 3, 2, 3, 2, {32'd2, 32'd2}, {32'd1, 32'd3},
+        {32'd2, 32'd0})
+        falling (clk, done[7], failures[32*7 +: 32]);
+    // Positions beyond the word.
+    strassenc_positions_check #(8, 5, 3, 7, 3, {32'd1, 32'd2, 32'd1}, {32'd3, 32'd1, 32'd2},
+        {32'd2, 32'd2, 32'd3})
+        repeats (clk, done[8], failures[32*8 +: 32]);
+    strassenc_positions_check #(7, 1, 4, 2, 2, {32'd1, 32'd3}, {32'd1, 32'd1},
+        {32'd0, 32'd0})
         letter (clk, done[9], failures[32*9 +: 32]);
-    strassenc_positions_check #(40, 2, 1, 1, 4, 2, {32'd3, 32'd3}, {32'd1, 32'd0})
-        repeated (clk, done[10], failures[32*10 +: 32]);
-    strassenc_positions_check #(8, 9, 2, 6, 9, 3, {32'd2, 32'd1, 32'd1}, {32'd3, 32'd6, 32'd8})
+    strassenc_positions_check #(40, 2, 1, 4, 2, {32'd3, 32'd3}, {32'd1, 32'd2},
+        {32'd1, 32'd0})
+        again (clk, done[10], failures[32*10 +: 32]);
+    strassenc_positions_check #(8, 9, 2, 9, 3, {32'd2, 32'd1, 32'd1}, {32'd6, 32'd4, 32'd1},
+        {32'd3, 32'd5, 32'd8})
         word (clk, done[11], failures[32*11 +: 32]);
 
     integer i;

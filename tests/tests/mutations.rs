@@ -678,7 +678,7 @@ const OF_FOLDED: &[(&str, MutateFolded)] = &[
     }),
     ("characters of a word", |f| f.positions.as_mut().map(|p| p.characters += 1).is_some()),
     ("words of a character", |f| f.positions.as_mut().map(|p| p.words += 1).is_some()),
-    ("characters of a window", |f| f.positions.as_mut().map(|p| p.taps += 1).is_some()),
+    ("characters of a window", |f| f.positions.as_mut().map(|p| p.steps[0].taps += 1).is_some()),
     ("blocks of a width", |f| f.positions.as_mut().map(|p| p.steps[0].blocks += 1).is_some()),
     ("last position", |f| f.positions.as_mut().map(|p| p.steps[0].last += 1).is_some()),
     ("positions", |f| f.positions.as_mut().map(|p| p.count = p.steps[0].last).is_some()),
@@ -890,6 +890,10 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Array, "sums", |p| p.sums += 1),
     of!(Array, "repeats", |p| p.repeats += 1),
     of!(Array, "depth", |p| p.depth += 1),
+    of!(Array, "ends of results", |p| {
+        let Some((_, words)) = p.ends.first_mut() else { return false };
+        *words += 1;
+    }),
     of!(Bank, "shift", |p| p.shift += 1),
     of!(Bank, "bits of coefficients", |p| p.coefficient_bits += 1),
     of!(Bank, "digits", |p| {
@@ -924,7 +928,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Patches, "channels", |p| p.image.channels += 1),
     of!(Positions, "characters", |p| p.characters += 1),
     of!(Positions, "words of a character", |p| p.words += 1),
-    of!(Positions, "widest window", |p| p.taps += 1),
+    of!(Positions, "characters of a window", |p| p.steps[0].taps += 1),
     of!(Positions, "positions", |p| p.count += 1),
     of!(Positions, "blocks of a width", |p| p.steps[0].blocks += 1),
     of!(Positions, "last position", |p| p.steps[0].last += 1),

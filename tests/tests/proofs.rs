@@ -415,12 +415,20 @@ const PROOFS: &[Proof] = &[
             "-set SUMS 1 -set DEPTH 2",
             "-set SUMS 2 -set DEPTH 2",
             "-set SUMS 2 -set DEPTH 4",
+            "-set SUMS 2 -set DEPTH 4 -set TOLD 1",
         ],
-        faults: &[Fault {
-            parameters: "-set SUMS 2 -set DEPTH 2",
-            from: "m_valid <= valid[LEVELS] & last;",
-            to: "m_valid <= valid[LEVELS];",
-        }],
+        faults: &[
+            Fault {
+                parameters: "-set SUMS 2 -set DEPTH 2",
+                from: "m_valid <= valid[LEVELS] & last;",
+                to: "m_valid <= valid[LEVELS];",
+            },
+            Fault {
+                parameters: "-set SUMS 2 -set DEPTH 4 -set TOLD 1",
+                from: "if (rst) fresh <= 1'b1;",
+                to: "if (rst) fresh <= 1'b0;",
+            },
+        ],
     },
     Proof {
         name: "shift_add_bank",

@@ -89,18 +89,27 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
 
     parts.within_reach(name)?;
 
-    let taps = kernel.windows.size.area();
-    let sums = taps * (per_group / simd);
-    let blocks = rows.len() / pe / kernel.groups;
-    let mut wb = vec![0; rows.len() * sums * simd];
+    let positions = words.as_ref().map(|words| positions(words, pe, simd));
+    // Pixels or characters that each block of rows reads.
+    let blocks = rows.len() / pe;
+    let taps: Vec<usize> = match &positions {
+        Some(positions) => positions.step_of_each().map(|step| step.taps).collect(),
+        None => vec![kernel.windows.size.area(); blocks],
+    };
+    // Elements of a pixel or of a character, and those of them that are read.
+    let (pixel, read) = match &words {
+        Some(words) => (words.elements, words.elements),
+        None => (input.channels, per_group),
+    };
+    let mut wb = vec![0; taps.iter().sum::<usize>() * read * pe];
     let mut weights = wb.iter_mut();
-    for (block, rows) in rows.chunks(pe).enumerate().filter(|_| filled) {
-        let group = block / blocks;
-        for tap in 0..taps {
-            for word in 0..per_group / simd {
+    for ((block, rows), taps) in rows.chunks(pe).enumerate().zip(&taps).filter(|_| filled) {
+        let group = block / (blocks / kernel.groups);
+        for tap in 0..*taps {
+            for word in 0..read / simd {
                 for row in rows {
                     for (lane, weight) in (0..simd).zip(&mut weights) {
-                        let element = tap * input.channels + group * per_group + word * simd + lane;
+                        let element = tap * pixel + group * per_group + word * simd + lane;
                         *weight = row.map_or(0, |i| parts.w_b[[i, element]] as i8);
                     }
                 }
@@ -109,6 +118,8 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
     }
     let bits =
         |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
+    // Words of a result, or of a character.
+    let sums = read / simd * if words.is_some() { 1 } else { taps[0] };
     let wc = words.is_none().then(|| {
         let read = rows.len() / output_groups;
         let weights = match filled {
@@ -127,7 +138,7 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
         bank: parts.bank(&rows, multipliers, bits(parts.m)),
         requantiser: parts.requantiser(if wc.is_some() { wc_pe } else { multipliers }),
         wc,
-        positions: words.map(|words| positions(&words, pe, simd)),
+        positions,
         rows,
     })
 }
@@ -136,12 +147,12 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
 pub(super) fn positions(words: &Words, pe: usize, simd: usize) -> Positions {
     let step = |(width, n): (usize, usize)| FilterStep {
         blocks: n / pe,
+        taps: width,
         last: words.positions(width) - 1,
     };
     Positions {
         characters: words.characters,
         words: words.elements / simd,
-        taps: words.widths.len(),
         count: words.most_positions(),
         steps: words.by_width().map(step).collect(),
     }

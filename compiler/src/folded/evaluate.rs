@@ -60,21 +60,22 @@ fn sums(array: &Array, mut x: impl Iterator<Item = i64>) -> Vec<i64> {
 
 /// The largest sum of each row over a word.
 fn largest(array: &Array, positions: &Positions, word: &[i64]) -> Vec<i64> {
-    let Positions { characters, taps, count, .. } = *positions;
+    let Positions { characters, words, count, .. } = *positions;
     let e = word.len() / characters;
-    let block = |(weights, step): (&[i8], FilterStep)| {
+    let mut weights = array.weights.as_slice();
+    let block = |step: FilterStep| {
+        let own = step.taps * words * array.rows * array.lanes;
+        let weights = weights.split_off(..own).unwrap_or_default();
         let mut largest = vec![i64::MIN; array.rows];
         for first in (0..count).map(|position| position.min(step.last)) {
-            let character = |tap: usize| (first + tap).min(characters - 1) * e;
-            let mut window =
-                (0..taps).flat_map(|tap| word[character(tap)..character(tap) + e].iter().copied());
+            let mut window = word[first * e..(first + step.taps) * e].iter().copied();
             for (largest, u) in largest.iter_mut().zip(result(array, weights, &mut window)) {
                 *largest = u.max(*largest);
             }
         }
         largest
     };
-    array.blocks().zip(positions.step_of_each()).flat_map(block).collect()
+    positions.step_of_each().flat_map(block).collect()
 }
 
 /// One result of an array: the words of x that it takes meet `weights`.

@@ -7,8 +7,8 @@
 //! every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
 //!
 //! A char-CNN has no W_c, and reads a whole word: for each block of `pe` filters of one width the
-//! windows at all positions, of whose sums the largest go on to the multipliers. Dead filters have
-//! a row of zeros.
+//! windows of that width at all positions, of whose sums the largest go on to the multipliers. Dead
+//! filters have a row of zeros.
 //!
 //! Invariants, checked by [`prove`], which reads the ROMs back:
 //! - formats, groups and lanes are those of the layer and of how it is cut;
@@ -86,19 +86,16 @@ pub struct Folded {
 }
 
 /// The order in which a char-CNN reads a word: for each step, each of its blocks, each position,
-/// the characters of the widest window.
+/// the characters of a window.
 ///
 /// A step is one width. Wide filters stand at fewer positions, and read the last one again, which
-/// changes no maximum; what the widest window has beyond the word is the last character, which
-/// meets zeros.
+/// changes no maximum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Positions {
     /// Characters of a word.
     pub characters: usize,
     /// Words of the stream that make a character.
     pub words: usize,
-    /// Characters of the widest window.
-    pub taps: usize,
     /// Positions of the narrowest filters.
     pub count: usize,
     /// One for each width that has filters.
@@ -110,6 +107,8 @@ pub struct Positions {
 pub struct FilterStep {
     /// Blocks of filters.
     pub blocks: usize,
+    /// Characters of a window.
+    pub taps: usize,
     /// The last position of these filters in a word.
     pub last: usize,
 }
@@ -121,7 +120,7 @@ pub struct Array {
     pub rows: usize,
     /// Elements that enter at a time.
     pub lanes: usize,
-    /// Words that make one result.
+    /// Words that make one result; in a char-CNN, those of each character of its window.
     pub sums: usize,
     /// Bits of a result, two's complement.
     pub bits: u32,
@@ -172,12 +171,12 @@ impl Array {
         self.weights.len() / (self.rows * self.lanes)
     }
 
-    /// Results of one evaluation.
+    /// Results of one evaluation, but in a char-CNN.
     pub fn results(&self) -> usize {
         self.depth() / self.sums
     }
 
-    /// The weights of each result.
+    /// The weights of each result, but in a char-CNN.
     fn blocks(&self) -> impl Iterator<Item = &[i8]> {
         self.weights.chunks(self.rows * self.lanes * self.sums)
     }
@@ -189,10 +188,22 @@ impl Array {
 }
 
 impl Positions {
+    /// Blocks of filters; `usize::MAX` where they are that many or more.
+    pub fn blocks(&self) -> usize {
+        self.steps.iter().fold(0, |all, step| all.saturating_add(step.blocks))
+    }
+
     /// Words of the stream in which a word is read; `usize::MAX` where they are that many or more.
     pub fn reads(&self) -> usize {
-        let blocks = self.steps.iter().fold(0usize, |all, step| all.saturating_add(step.blocks));
-        [self.count, self.taps, self.words].into_iter().fold(blocks, usize::saturating_mul)
+        let taps = |step: &FilterStep| step.blocks.saturating_mul(step.taps);
+        let taps = self.steps.iter().map(taps).fold(0, usize::saturating_add);
+        [self.count, self.words].into_iter().fold(taps, usize::saturating_mul)
+    }
+
+    /// Results in a row of so many words each: a step's at all positions.
+    pub fn ends(&self) -> Vec<(usize, usize)> {
+        let of = |step: &FilterStep| (step.blocks * self.count, step.taps * self.words);
+        self.steps.iter().map(of).collect()
     }
 
     /// The step of each block.

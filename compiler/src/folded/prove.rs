@@ -4,7 +4,7 @@
 //! copies nothing and computes nothing.
 
 use super::build::Parts;
-use super::{Array, Folded, Folding, Positions, Requantiser};
+use super::{Array, FilterStep, Folded, Folding, Positions, Requantiser};
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
 use crate::ir::Layer;
@@ -54,8 +54,9 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         return wrong("name and widths", format!("are not those of `{}`: {widths:?}", layer.name));
     }
     let padded = folded.rows.len();
-    if wb.results() * wb.rows != padded || wb.results() % folded.groups != 0 || padded == 0 {
-        return wrong("ROM of W_b", format!("{} results for {padded} rows", wb.results()));
+    let results = folded.positions.as_ref().map_or(wb.results(), Positions::blocks);
+    if results.saturating_mul(wb.rows) != padded || results % folded.groups != 0 || padded == 0 {
+        return wrong("ROM of W_b", format!("{results} results for {padded} rows"));
     }
 
     let mut seen = vec![false; parts.indices.len()];
@@ -76,15 +77,30 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
 
     // Column of W_b that each element of each word of a result is, by block of rows.
     let (groups, per_group) = (folded.groups, input.channels / folded.groups);
-    let taps = kernel.windows.size.area();
-    let blocks = wb.results() / groups;
+    let filters = layer.words();
+    // Elements of a pixel or of a character, and those of them that a row reads.
+    let (pixel, read) = filters
+        .as_ref()
+        .map_or((input.channels, per_group), |words| (words.elements, words.elements));
+    let taps: Vec<usize> = match &folded.positions {
+        Some(positions) => positions.step_of_each().map(|step| step.taps).collect(),
+        None => vec![kernel.windows.size.area(); results],
+    };
+    let blocks = results / groups;
     let columns = |block: usize| {
         let group = block / blocks;
-        (0..taps).flat_map(move |tap| {
-            (0..per_group).map(move |c| tap * input.channels + group * per_group + c)
-        })
+        (0..taps[block])
+            .flat_map(move |tap| (0..read).map(move |c| tap * pixel + group * per_group + c))
     };
-    if let Some(cause) = differs(wb, parts.w_b, columns, |padded| folded.rows[padded]) {
+    let words = |block: usize| match &folded.positions {
+        Some(_) => taps[block].saturating_mul(wb.sums),
+        None => wb.sums,
+    };
+    if let Some(taps) = taps.iter().find(|taps| taps.saturating_mul(pixel) > parts.w_b.ncols()) {
+        return wrong("ROM of W_b", format!("a window has no {taps} characters"));
+    }
+    let row_of = |padded: usize| folded.rows[padded];
+    if let Some(cause) = differs(wb, parts.w_b, results, words, columns, row_of) {
         return wrong("ROM of W_b", cause);
     }
     // What the array does not read of a row's columns must be zeros.
@@ -95,7 +111,7 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
             return wrong("ROM of W_b", format!("row {i} reads beyond its group"));
         }
     }
-    match (wc, &folded.positions, layer.words()) {
+    match (wc, &folded.positions, filters) {
         (Some(wc), None, None) => {
             if wc.results() * wc.rows != parts.w_c.nrows() {
                 return wrong("ROM of W_c", format!("{} results", wc.results()));
@@ -123,7 +139,7 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
             let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
                 folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
             });
-            if let Some(cause) = differs(wc, &w_c, products, Some) {
+            if let Some(cause) = differs(wc, &w_c, wc.results(), |_| wc.sums, products, Some) {
                 return wrong("ROM of W_c", cause);
             }
         }
@@ -257,8 +273,8 @@ fn filters_differ(
     positions: &Positions,
     words: &Words,
 ) -> Option<String> {
-    let Positions { characters, words: of_a_character, taps, count, ref steps } = *positions;
-    let Words { elements, widths, .. } = *words;
+    let Positions { characters, words: of_a_character, count, .. } = *positions;
+    let Words { elements, .. } = *words;
     let (n, pe) = (parts.w_c.nrows(), folded.wb.rows);
     if (folded.rows.len(), folded.requantiser.lanes) != (n, folded.bank.lanes) {
         return Some(format!("{} rows for {n} outputs", folded.rows.len()));
@@ -271,19 +287,23 @@ fn filters_differ(
             ));
         }
     }
-    if (characters, of_a_character.saturating_mul(folded.wb.lanes), taps)
-        != (words.characters, elements, widths.len())
+    if (characters, of_a_character.saturating_mul(folded.wb.lanes)) != (words.characters, elements)
+        || of_a_character != folded.wb.sums
     {
         return Some(format!("reads {positions:?}"));
     }
-    let blocks = steps.iter().fold(0usize, |all, step| all.saturating_add(step.blocks));
-    if blocks.saturating_mul(pe) != n || folded.wb.results() != blocks {
-        return Some(format!("{blocks} blocks of {pe} for {n} filters"));
-    }
-    let last = positions.step_of_each().flat_map(|step| std::iter::repeat_n(step.last, pe));
-    for (c, (width, last)) in words.width_of_each().zip(last).enumerate() {
-        if last + width != characters || last >= count {
-            return Some(format!("filter {c} of width {width} is read up to position {last}"));
+    // There is a block for each result, and as many rows as outputs.
+    let steps = positions.step_of_each().flat_map(|step| std::iter::repeat_n(step, pe));
+    for (c, (width, FilterStep { taps, last, .. })) in words.width_of_each().zip(steps).enumerate()
+    {
+        if taps != width || last + width != characters || last >= count {
+            return Some(format!(
+                "filter {c} of width {width} is read as one of {taps} up to position {last}"
+            ));
+        }
+        let Some(row) = folded.rows[c] else { continue };
+        if parts.w_b.row(row).iter().skip(width * elements).any(|w| *w != 0) {
+            return Some(format!("filter {c} reads beyond its width, {width}"));
         }
     }
     folded
@@ -295,22 +315,26 @@ fn filters_differ(
 }
 
 /// Whether an array's ROM is not `matrix`, whose row each padded row is, and whose columns come in
-/// the order of `columns`.
+/// the order of `columns`, those of a result in so many `words`.
 fn differs<C: Iterator<Item = usize>>(
     array: &Array,
     matrix: &Matrix,
+    results: usize,
+    words: impl Fn(usize) -> usize,
     columns: impl Fn(usize) -> C,
     row_of: impl Fn(usize) -> Option<usize>,
 ) -> Option<String> {
     let word = array.rows * array.lanes;
-    if array.weights.len() != array.results() * array.sums * word {
-        return Some(format!("holds {} weights", array.weights.len()));
-    }
-    for (block, result) in array.weights.chunks(array.sums * word).enumerate() {
-        let columns: Vec<usize> = columns(block).collect();
-        if columns.len() != array.sums * array.lanes {
-            return Some(format!("reads {} columns in {} words", columns.len(), array.sums));
+    let mut weights = array.weights.as_slice();
+    let mut before = 0;
+    for block in 0..results {
+        let (words, columns): (usize, Vec<usize>) = (words(block), columns(block).collect());
+        if columns.len() != words.saturating_mul(array.lanes) {
+            return Some(format!("reads {} columns in {words} words", columns.len()));
         }
+        let Some(result) = weights.split_off(..words * word) else {
+            return Some(format!("holds {} weights", array.weights.len()));
+        };
         for (i, weights) in result.chunks(array.lanes).enumerate() {
             let (sum, row) = (i / array.rows, block * array.rows + i % array.rows);
             let row = row_of(row);
@@ -319,11 +343,12 @@ fn differs<C: Iterator<Item = usize>>(
                 if i32::from(*w) != due {
                     return Some(format!(
                         "word {} has {w} in lane {lane}, not {due}",
-                        block * array.sums + sum
+                        before + sum
                     ));
                 }
             }
         }
+        before += words;
     }
-    None
+    (!weights.is_empty()).then(|| format!("holds {} weights", array.weights.len()))
 }

@@ -43,13 +43,10 @@ impl fmt::Display for Folded {
         if let Some(wc) = &self.wc {
             write!(f, "  W_c {wc}")?;
         }
-        if let Some(Positions { characters, words, taps, count, steps }) = &self.positions {
-            writeln!(
-                f,
-                "  positions characters {characters} words {words} taps {taps} count {count}"
-            )?;
-            for FilterStep { blocks, last } in steps {
-                writeln!(f, "    {blocks} blocks up to {last}")?;
+        if let Some(Positions { characters, words, count, steps }) = &self.positions {
+            writeln!(f, "  positions characters {characters} words {words} count {count}")?;
+            for FilterStep { blocks, taps, last } in steps {
+                writeln!(f, "    {blocks} blocks of {taps} up to {last}")?;
             }
         }
         write!(f, "{}", self.requantiser)
@@ -270,15 +267,15 @@ fn digits(lines: &mut Lines) -> Option<Digits> {
 
 fn positions(lines: &mut Lines) -> Option<Positions> {
     match lines.after("positions")?.split(' ').collect::<Vec<_>>()[..] {
-        ["characters", characters, "words", words, "taps", taps, "count", count] => {
+        ["characters", characters, "words", words, "count", count] => {
             let step = |line: &str| {
-                let (blocks, last) = line.split_once(" blocks up to ")?;
-                Some(FilterStep { blocks: some(blocks)?, last: size(last)? })
+                let (blocks, rest) = line.split_once(" blocks of ")?;
+                let (taps, last) = rest.split_once(" up to ")?;
+                Some(FilterStep { blocks: some(blocks)?, taps: some(taps)?, last: size(last)? })
             };
             Some(Positions {
                 characters: some(characters)?,
                 words: some(words)?,
-                taps: some(taps)?,
                 count: some(count)?,
                 steps: rom(lines, step)?,
             })

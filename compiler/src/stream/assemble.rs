@@ -604,7 +604,7 @@ impl<'a> Builder<'a> {
         let repeats = wb.results() / folded.groups;
         let reader = Reader { lines, groups: folded.groups, repeats, rounds: 1 };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
-        let array = Array::new(Table::Wb, wb, 1);
+        let array = Array::new(Table::Wb, wb);
         let u = self.into(
             number,
             "wb_array",
@@ -633,7 +633,7 @@ impl<'a> Builder<'a> {
             m,
             (wc.lanes, integers(bank.product_bits), count * wc.depth()),
         );
-        let array = Array::new(Table::Wc, wc, 1);
+        let array = Array::new(Table::Wc, wc);
         let y = self.into(
             number,
             "wc_array",
@@ -692,12 +692,11 @@ impl<'a> Builder<'a> {
             x,
             (wb.lanes, from, positions.reads()),
         );
-        let array = Array::new(Table::Wb, wb, count);
-        let all =
-            self.into(number, "wb_array", array, words, (wb.rows, sums, wb.results() * count));
+        let (array, blocks) = (Array::of_filters(wb, positions), positions.blocks());
+        let all = self.into(number, "wb_array", array, words, (wb.rows, sums, blocks * count));
         let largest = Accumulate { maximum: true, count };
-        let u = self.into(number, "largest", largest, all, (wb.rows, sums, wb.results()));
-        let m = self.products(number, folded, u, wb.sums * count);
+        let u = self.into(number, "largest", largest, all, (wb.rows, sums, blocks));
+        let m = self.products(number, folded, u, positions.reads() / blocks);
         let Stream { lanes, words, .. } = self.streams[m.index()];
         let z = self.into(
             number,

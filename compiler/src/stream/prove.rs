@@ -8,6 +8,7 @@ use super::primitive::{
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
 use crate::folded::{FilterStep, Folded, Positions};
+use crate::ir::words::Words;
 use crate::ir::{self, Dataflow, EdgeId, Kind, Layer, Windows};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Error, Format, Result, Shape};
@@ -495,12 +496,12 @@ fn folded(
             let words = words?;
             let steps = words.by_width().map(|(width, filters)| FilterStep {
                 blocks: filters / wb.rows,
+                taps: width,
                 last: words.characters - width,
             });
             let positions = Positions {
                 characters: words.characters,
                 words: words.elements / wb.lanes,
-                taps: words.widths.len(),
                 count: positions,
                 steps: steps.collect(),
             };
@@ -510,13 +511,24 @@ fn folded(
             let depthwise = kernel.groups > 1 && kernel.input.channels == kernel.groups;
             let read = if depthwise { rows / kernel.groups } else { rows };
             let (sums, depth) = (read / wc.lanes, wc.weights.len() / wc.rows / wc.lanes);
-            let array = Array { table: Table::Wc, sums, repeats: 1, depth };
+            let array = Array { table: Table::Wc, sums, repeats: 1, depth, ends: vec![] };
             Rule::new(array, enters, of(Step::Outputs)).lanes(wc.lanes, wc.rows)
         }
         (Primitive::Array(_), _) => {
             let window = kernel.windows.size.area() * kernel.input.channels / kernel.groups;
-            let (sums, depth) = (window / wb.lanes, wb.weights.len() / wb.rows / wb.lanes);
-            let array = Array { table: Table::Wb, sums, repeats: positions, depth };
+            let depth = wb.weights.len() / wb.rows / wb.lanes;
+            // Filters read as many characters as they are wide, at all positions.
+            let told = |(width, filters): (usize, usize), words: &Words| {
+                (filters / wb.rows * positions, width * words.elements / wb.lanes)
+            };
+            let (sums, ends) = match &words {
+                Some(words) => {
+                    let ends = words.by_width().map(|width| told(width, words));
+                    (words.elements / wb.lanes, ends.collect())
+                }
+                None => (window / wb.lanes, vec![]),
+            };
+            let array = Array { table: Table::Wb, sums, repeats: positions, depth, ends };
             let yields = of(if wc.is_some() { Step::Sums } else { Step::AllSums });
             Rule::new(array, &[of(Step::Read)], yields).lanes(wb.lanes, wb.rows)
         }

@@ -259,12 +259,12 @@ parts! {
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
     Segment { layers, registered, stages, depth, interval }
-    Array { table, sums, repeats, depth }
+    Array { table, sums, repeats, depth, ends }
     Bank { shift, coefficient_bits, digits, entry_bits, depth }
     Requantise { left, base, amount_bits, constant_bits, sum_bits, depth }
     Accumulate { maximum, count }
     Patches { patch, grid, image }
-    Positions { characters, words, taps, count, steps }
+    Positions { characters, words, count, steps }
     Tanh { frac }
     Lookup { words, rows }
     Recall { words }
@@ -360,11 +360,12 @@ impl Told for Format {
 
 impl Told for FilterStep {
     fn told(&self) -> Vec<String> {
-        vec![self.blocks.to_string(), self.last.to_string()]
+        [self.blocks, self.taps, self.last].map(|n| n.to_string()).to_vec()
     }
 
     fn read(words: &mut Words) -> Option<Self> {
-        Some(FilterStep { blocks: positive(words.next()?)?, last: size(words.next()?)? })
+        let (blocks, taps) = (positive(words.next()?)?, positive(words.next()?)?);
+        Some(FilterStep { blocks, taps, last: size(words.next()?)? })
     }
 }
 

@@ -12,12 +12,15 @@ use strassenc_runtime::error::count;
 pub struct Array {
     /// The matrix, as the table that its ROM holds.
     pub table: Table,
-    /// Words of a result.
+    /// Words of a result, but where `ends` are told.
     pub sums: usize,
     /// Results in a row of the same weights.
     pub repeats: usize,
     /// Words of its ROM.
     pub depth: usize,
+    /// Results in a row of so many words each, one row after the other, where the words tell the
+    /// last one of each.
+    pub ends: Vec<(usize, usize)>,
 }
 
 /// The multipliers of a folded layer, 3 clocks whatever they are made of.
@@ -63,8 +66,14 @@ pub struct Accumulate {
 
 impl Array {
     /// That of W_b, or of W_c.
-    pub fn new(table: Table, array: &folded::Array, repeats: usize) -> Self {
-        Array { table, sums: array.sums, repeats, depth: array.depth() }
+    pub fn new(table: Table, array: &folded::Array) -> Self {
+        Array { table, sums: array.sums, repeats: 1, depth: array.depth(), ends: vec![] }
+    }
+
+    /// That of W_b in a char-CNN.
+    pub fn of_filters(array: &folded::Array, positions: &folded::Positions) -> Self {
+        let (repeats, ends) = (positions.count, positions.ends());
+        Array { repeats, ends, ..Array::new(Table::Wb, array) }
     }
 }
 
@@ -112,12 +121,23 @@ impl Part for Array {
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words, product([ends.z().words, self.sums])]]
+        let (x, z) = (ends.x().words, ends.z().words);
+        if self.ends.is_empty() {
+            return vec![[x, product([z, self.sums])]];
+        }
+        let all = |of: &dyn Fn(usize, usize) -> usize| {
+            let each = self.ends.iter().map(|(results, words)| of(*results, *words));
+            each.fold(0, usize::saturating_add)
+        };
+        vec![[x, all(&usize::saturating_mul)], [z, all(&|results, _| results)]]
     }
 
     fn banner(&self, _: &Ends) -> String {
         let matrix = if self.table == Table::Wb { "W_b" } else { "W_c" };
-        format!("{matrix}: {} to a sum", count(self.sums, "word"))
+        match self.ends.iter().map(|(_, words)| *words).max() {
+            None => format!("{matrix}: {} to a sum", count(self.sums, "word")),
+            Some(most) => format!("{matrix}: at most {} to a sum", count(most, "word")),
+        }
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
@@ -131,10 +151,15 @@ impl Part for Array {
             x.format.bits,
             u8::from(x.format.signed),
             z.lanes,
-            self.sums,
+            if self.ends.is_empty() { self.sums } else { 0 },
             self.depth,
             z.format.bits
         )
+    }
+
+    fn ports(&self, s: &str, _: &str, _: Frames) -> Option<(String, Option<String>)> {
+        let last = if self.ends.is_empty() { "1'b0".into() } else { format!("{s}_last") };
+        Some((format!(".s_last({last})"), None))
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
@@ -144,7 +169,8 @@ impl Part for Array {
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
         let levels = ends.x().lanes.next_power_of_two().trailing_zeros().max(1);
-        Box::new(Sums { stages: 1 + levels, bits: 0, count: Count::of(self.sums), shown: false })
+        let all = if self.ends.is_empty() { vec![(1, self.sums)] } else { self.ends.clone() };
+        Box::new(Sums { stages: 1 + levels, bits: 0, count: Results::of(all), shown: false })
     }
 
     fn size(&self, ends: &Ends) -> Size {
@@ -161,9 +187,15 @@ impl Part for Array {
         let work = z.lanes * (sums.sum::<usize>() + z.format.bits as usize);
         let gates = (z.lanes * (first + z.format.bits as usize)) as u64;
         let gates = Cells { luts4: gates, ..Cells::default() };
-        let again = if self.repeats > 1 { counter(self.repeats) + counter(self.sums) } else { 0 };
-        let control = counter(self.depth) + counter(self.sums) + again;
-        let held = x.bits() + z.lanes * tree + z.bits() + levels as usize + 3;
+        // Words are counted, or the last ones go along; what comes again begins there.
+        let (count, told) = match self.ends.is_empty() {
+            true => (counter(self.sums), 0),
+            false => (0, levels as usize + 2),
+        };
+        let from = if told > 0 { counter(self.depth) } else { count };
+        let again = if self.repeats > 1 { counter(self.repeats) + from } else { 0 };
+        let control = counter(self.depth) + count + again;
+        let held = x.bits() + z.lanes * tree + z.bits() + levels as usize + 3 + told;
         Size::new(held, control, work).and(users(levels as usize + 1)).and(gates)
     }
 }
@@ -173,8 +205,37 @@ impl Part for Array {
 struct Sums {
     stages: u32,
     bits: u64,
-    count: Count,
+    count: Results,
     shown: bool,
+}
+
+/// Words that are counted; the last ones of results show. So many results in a row have so many
+/// words each, then as many as come next, and again from the beginning.
+struct Results {
+    all: Vec<(usize, usize)>,
+    /// What is counted in, and how many results of it have been.
+    at: (usize, usize),
+    count: Count,
+}
+
+impl Results {
+    fn of(all: Vec<(usize, usize)>) -> Self {
+        let count = Count::of(all[0].1);
+        Results { all, at: (0, 0), count }
+    }
+
+    /// Counts on; whether that was the last word of a result.
+    fn next(&mut self) -> bool {
+        let last = self.count.next();
+        if last {
+            self.at.1 += 1;
+            if self.at.1 == self.all[self.at.0].0 {
+                self.at = ((self.at.0 + 1) % self.all.len(), 0);
+                self.count = Count::of(self.all[self.at.0].1);
+            }
+        }
+        last
+    }
 }
 
 impl State for Sums {
@@ -344,7 +405,8 @@ impl Part for Accumulate {
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        Box::new(Sums { stages: 0, bits: 0, count: Count::of(self.count), shown: false })
+        let count = Results::of(vec![(1, self.count)]);
+        Box::new(Sums { stages: 0, bits: 0, count, shown: false })
     }
 
     fn size(&self, ends: &Ends) -> Size {

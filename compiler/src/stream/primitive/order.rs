@@ -156,15 +156,17 @@ impl Part for Positions {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        let Positions { characters, taps, count, .. } = self;
+        let Positions { characters, count, steps, .. } = self;
+        let widths: Vec<String> = steps.iter().map(|step| step.taps.to_string()).collect();
         format!(
-            "Windows of {taps} of {characters} characters at {count} positions, block by block of \
-             filters"
+            "Windows of {} of {characters} characters at {count} positions, block by block of \
+             filters",
+            widths.join(", ")
         )
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        let Positions { characters, words, taps, count, steps } = self;
+        let Positions { characters, words, count, steps } = self;
         // Step 0 in the low bits.
         let all = |of: fn(&FilterStep) -> usize| {
             let each: Vec<String> =
@@ -172,13 +174,18 @@ impl Part for Positions {
             format!("{{{}}}", each.join(", "))
         };
         format!(
-            ".BITS({}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), \
-             .POSITIONS({count}), .STEPS({}),\n        .BLOCKS({}),\n        .LAST({})",
+            ".BITS({}), .CHARACTERS({characters}), .WORDS({words}), .POSITIONS({count}), \
+             .STEPS({}),\n        .BLOCKS({}),\n        .TAPS({}),\n        .LAST({})",
             ends.x().bits(),
             steps.len(),
             all(|step| step.blocks),
+            all(|step| step.taps),
             all(|step| step.last)
         )
+    }
+
+    fn ports(&self, _: &str, m: &str, _: Frames) -> Option<(String, Option<String>)> {
+        Some((format!(".m_last({m}_last)"), Some(format!("{m}_last"))))
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
@@ -188,11 +195,13 @@ impl Part for Positions {
 
     fn size(&self, ends: &Ends) -> Size {
         let (bits, depth) = (ends.x().bits(), 2 * self.characters * self.words);
-        let loops = [self.words, self.taps, self.count, self.steps.len()].map(counter);
-        let blocks = self.steps.iter().map(|step| register(step.blocks)).max().unwrap_or(0);
-        let characters = 2 * counter(self.characters);
-        let control = loops.iter().sum::<usize>() + blocks + characters + 3 * counter(depth);
-        Size::new(8, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
+        let loops = [self.words, self.count, self.steps.len()].map(counter);
+        let of_steps = |of: fn(&FilterStep) -> usize| {
+            self.steps.iter().map(|step| register(of(step))).max().unwrap_or(0)
+        };
+        let loops = loops.iter().sum::<usize>() + of_steps(|s| s.blocks) + of_steps(|s| s.taps);
+        let control = loops + counter(self.characters) + 3 * counter(depth);
+        Size::new(9, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
     }
 }
 
