@@ -55,7 +55,10 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     }
     let padded = folded.rows.len();
     let results = folded.positions.as_ref().map_or(wb.results(), Positions::blocks);
-    if results.saturating_mul(wb.rows) != padded || results % folded.groups != 0 || padded == 0 {
+    if results.saturating_mul(wb.rows) != padded
+        || !results.is_multiple_of(folded.groups)
+        || padded == 0
+    {
         return wrong("ROM of W_b", format!("{results} results for {padded} rows"));
     }
 

@@ -52,6 +52,7 @@ module folded_scores (
         .s_valid(reader_valid), .s_ready(reader_ready), .s_data(reader_data), .s_user(reader_user),
         .m_valid(wb_array_valid), .m_ready(wb_array_ready),
         .m_data(wb_array_data), .m_user(wb_array_user),
+        .s_last(1'b0),
         .rom_enable(wb_rom_enable), .rom_address(wb_rom_address), .rom_data(wb_rom_data)
     );
 
@@ -110,6 +111,7 @@ module folded_scores (
         .s_data(m_reader_data), .s_user(m_reader_user),
         .m_valid(wc_array_valid), .m_ready(wc_array_ready),
         .m_data(wc_array_data), .m_user(wc_array_user),
+        .s_last(1'b0),
         .rom_enable(wc_rom_enable), .rom_address(wc_rom_address), .rom_data(wc_rom_data)
     );
 
