@@ -3,9 +3,9 @@
 // An image of HEIGHT x WIDTH pixels of WORDS words of LANES elements arrives in raster order, words
 // innermost, frame after frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows
 // Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least one of each inside the image; every
-// pixel outside reads as FILL. Of each window there leave, outermost first, ROUNDS times, for each of
-// GROUPS parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS
-// words of the part.
+// pixel outside reads as FILL. Of each window there leave, outermost first, ROUNDS times, for each
+// of GROUPS parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS
+// words of the part. Each row of windows leaves ROW_REPEATS times.
 // m_user is the user bit of the frame's first word on the first word of its first window and low on
 // the others.
 // One memory of SLOTS rows, SLOTS = K_H + STRIDE_H. A window begins when it is there as a whole,
@@ -31,7 +31,8 @@ module strassenc_reader #(
     parameter                    SLOTS        = K_H + STRIDE_H,
     parameter                    GROUPS       = 1,
     parameter                    REPEATS      = 1,
-    parameter                    ROUNDS       = 1
+    parameter                    ROUNDS       = 1,
+    parameter                    ROW_REPEATS  = 1
 ) (
     input  wire                          clk,
     input  wire                          clken,
@@ -57,6 +58,7 @@ module strassenc_reader #(
     localparam KX_BITS      = K_W > 1 ? $clog2(K_W) : 1;
     localparam REPEAT_BITS  = REPEATS > 1 ? $clog2(REPEATS) : 1;
     localparam GROUP_BITS   = GROUPS > 1 ? $clog2(GROUPS) : 1;
+    localparam PASS_BITS    = ROW_REPEATS > 1 ? $clog2(ROW_REPEATS) : 1;
     localparam ROUND_BITS   = ROUNDS > 1 ? $clog2(ROUNDS) : 1;
     // Signed numbers of columns: of all windows, and of the image.
     localparam X_BITS       = $clog2(COLUMNS * STRIDE_W + WIDTH + K_W) + 1;
@@ -67,6 +69,7 @@ module strassenc_reader #(
     localparam [31:0] LAST_KX     = K_W - 1;
     localparam [31:0] LAST_REPEAT = REPEATS - 1;
     localparam [31:0] LAST_GROUP  = GROUPS - 1;
+    localparam [31:0] LAST_PASS   = ROW_REPEATS - 1;
     localparam [31:0] LAST_ROUND  = ROUNDS - 1;
     localparam [31:0] LAST_COLUMN = WIDTH - 1;
     localparam [31:0] FIRST_X     = 0 - PAD_W;
@@ -77,7 +80,8 @@ module strassenc_reader #(
     // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is
     // the addition of a constant modulo DEPTH, whether the pixels lie inside the image or not. The
     // steps, by what is gone through by then: nothing, the words of the part, a row of the window,
-    // the window, its repeats, its parts, its rounds, the row of windows, all of them.
+    // the window, its repeats, its parts, its rounds, the row of windows, its
+    // repeats, all of them.
     localparam PIXEL_STEP  = WORDS - (PART - 1);
     localparam LINE_STEP   = ROW - (K_W - 1) * WORDS - (PART - 1);
     localparam BACK_STEP   = 0 - (K_H - 1) * ROW - (K_W - 1) * WORDS;
@@ -85,9 +89,9 @@ module strassenc_reader #(
     localparam PART_STEP   = REPEAT_STEP + PART;
     localparam ROUND_STEP  = BACK_STEP - (WORDS - 1);
     localparam WINDOW_STEP = ROUND_STEP + STRIDE_W * WORDS;
-    localparam ROW_STEP    = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS + STRIDE_H * ROW;
-    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS
-        + (HEIGHT - (ROWS - 1) * STRIDE_H) * ROW;
+    localparam AGAIN_STEP  = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS;
+    localparam ROW_STEP    = AGAIN_STEP + STRIDE_H * ROW;
+    localparam FRAME_STEP  = AGAIN_STEP + (HEIGHT - (ROWS - 1) * STRIDE_H) * ROW;
     localparam ORIGIN      = 0 - PAD_H * ROW - PAD_W * WORDS;
 
     localparam [31:0] WHOLE         = DEPTH;
@@ -99,6 +103,7 @@ module strassenc_reader #(
     localparam [31:0] TO_PART       = (PART_STEP % DEPTH + DEPTH) % DEPTH;
     localparam [31:0] TO_ROUND      = (ROUND_STEP % DEPTH + DEPTH) % DEPTH;
     localparam [31:0] TO_WINDOW     = (WINDOW_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_AGAIN      = (AGAIN_STEP % DEPTH + DEPTH) % DEPTH;
     localparam [31:0] TO_ROW        = (ROW_STEP % DEPTH + DEPTH) % DEPTH;
     localparam [31:0] TO_FRAME      = (FRAME_STEP % DEPTH + DEPTH) % DEPTH;
     localparam [31:0] FIRST_ADDRESS = (ORIGIN % DEPTH + DEPTH) % DEPTH;
@@ -162,6 +167,8 @@ module strassenc_reader #(
     reg  [REPEAT_BITS-1:0]  repeated;
     reg  [GROUP_BITS-1:0]   part;
     reg  [ROUND_BITS-1:0]   round;
+    // How often its row of windows has left.
+    reg  [PASS_BITS-1:0]    pass;
     reg  signed [X_BITS-1:0] x;
     // Of the first word of a window: by how many pixels more than it needs the row that is being
     // written is complete, less one. Beyond the image that is never enough, and the whole row is
@@ -177,12 +184,13 @@ module strassenc_reader #(
     wire round_end  = part_end & part == LAST_GROUP[GROUP_BITS-1:0];
     wire window_end = round_end & round == LAST_ROUND[ROUND_BITS-1:0];
     wire row_end    = window_end & x == LAST_X[X_BITS-1:0];
-    wire frame_end  = row_end & last_row;
+    wire rows_end   = row_end & pass == LAST_PASS[PASS_BITS-1:0];
+    wire frame_end  = rows_end & last_row;
 
     wire available = whole | (forming & !ahead[X_BITS-1]);
     wire issue     = !start | available;
 
-    assign next = advance & issue & row_end;
+    assign next = advance & issue & rows_end;
 
     reg [ADDRESS_BITS-1:0] step;
     reg [X_BITS-1:0]       x_step;
@@ -205,9 +213,10 @@ module strassenc_reader #(
             x_step = X_WINDOW[X_BITS-1:0];
         end
         if (row_end) begin
-            step   = TO_ROW[ADDRESS_BITS-1:0];
+            step   = TO_AGAIN[ADDRESS_BITS-1:0];
             x_step = X_ROW[X_BITS-1:0];
         end
+        if (rows_end)  step = TO_ROW[ADDRESS_BITS-1:0];
         if (frame_end) step = TO_FRAME[ADDRESS_BITS-1:0];
     end
 
@@ -223,6 +232,7 @@ module strassenc_reader #(
             repeated <= {REPEAT_BITS{1'b0}};
             part     <= {GROUP_BITS{1'b0}};
             round    <= {ROUND_BITS{1'b0}};
+            pass     <= {PASS_BITS{1'b0}};
             x        <= FIRST_X[X_BITS-1:0];
             address  <= FIRST_ADDRESS[ADDRESS_BITS-1:0];
         end else if (advance & issue) begin
@@ -235,6 +245,7 @@ module strassenc_reader #(
             if (part_end) part     <= round_end ? {GROUP_BITS{1'b0}}   : part + ONE[GROUP_BITS-1:0];
             if (round_end)
                 round    <= window_end ? {ROUND_BITS{1'b0}} : round + ONE[ROUND_BITS-1:0];
+            if (row_end)  pass     <= rows_end   ? {PASS_BITS{1'b0}}   : pass + ONE[PASS_BITS-1:0];
             x       <= x + $signed(x_step);
             address <= sum >= WHOLE[ADDRESS_BITS:0]
                 ? less[ADDRESS_BITS-1:0] : sum[ADDRESS_BITS-1:0];
@@ -281,7 +292,7 @@ module strassenc_reader #(
     always @(posedge clk)
         if (advance) begin
             fill   <= outside_row | outside_column;
-            m_user <= start & x == FIRST_X[X_BITS-1:0] & row_user;
+            m_user <= start & x == FIRST_X[X_BITS-1:0] & pass == {PASS_BITS{1'b0}} & row_user;
         end
 
     assign m_data = fill ? {LANES{FILL}} : output_register;

@@ -693,12 +693,15 @@ impl Estimator<'_> {
                 (words as u64).max(elements / lanes as u64)
             }
             (Kind::Add { .. }, Choice::Elementwise { lanes }) => elements / lanes as u64,
-            (Kind::Concat { .. }, Choice::Elementwise { lanes }) => outputs / lanes as u64,
+            (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
+                outputs / lanes as u64
+            }
             (Kind::Embedding { .. }, Choice::Elementwise { lanes }) => {
                 elements * (to.shape.channels / lanes) as u64
             }
             (
                 Kind::Pool { .. }
+                | Kind::Upsample { .. }
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

@@ -110,6 +110,10 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let kind = Kind::Lstm { gates: Box::new(gates), cell };
             (Shape::vector(edge.shape.elements()), kind, vec![h; lstm.units()], format)
         }
+        Layer::Upsample(upsample) => {
+            let kind = Kind::Upsample { size: upsample.size };
+            (edge.shape, kind, edge.intervals.clone(), format)
+        }
         Layer::Pool(pool) => {
             let (rows, columns) = (shape.height, shape.width);
             let windows =

@@ -16,7 +16,8 @@ module prove_reader #(
     parameter COLUMNS  = 2,
     parameter GROUPS   = 1,
     parameter REPEATS  = 1,
-    parameter ROUNDS   = 1
+    parameter ROUNDS   = 1,
+    parameter AGAIN    = 1
 ) (
     input  wire clk,
     input  wire clken,
@@ -36,8 +37,8 @@ module prove_reader #(
     always @(posedge clk) shown <= shown;
 
     // The word that leaves next.
-    reg  [2:0] y, x, round, part, repeated, ky, kx, word;
-    wire       first      = {y, x, round, part, repeated, ky, kx, word} == 24'd0;
+    reg  [2:0] y, pass, x, round, part, repeated, ky, kx, word;
+    wire       first      = {y, pass, x, round, part, repeated, ky, kx, word} == 27'd0;
     wire       word_end   = word == PART - 1;
     wire       kx_end     = word_end & kx == K_W - 1;
     wire       ky_end     = kx_end & ky == K_H - 1;
@@ -45,9 +46,10 @@ module prove_reader #(
     wire       part_end   = repeat_end & part == GROUPS - 1;
     wire       round_end  = part_end & round == ROUNDS - 1;
     wire       x_end      = round_end & x == COLUMNS - 1;
-    wire       y_end      = x_end & y == ROWS - 1;
+    wire       pass_end   = x_end & pass == AGAIN - 1;
+    wire       y_end      = pass_end & y == ROWS - 1;
     always @(posedge clk)
-        if (rst) {y, x, round, part, repeated, ky, kx, word} <= 24'd0;
+        if (rst) {y, pass, x, round, part, repeated, ky, kx, word} <= 27'd0;
         else if (clken & m_valid & m_ready) begin
             word <= word_end ? 3'd0 : word + 3'd1;
             if (word_end)   kx       <= kx_end ? 3'd0 : kx + 3'd1;
@@ -56,7 +58,8 @@ module prove_reader #(
             if (repeat_end) part     <= part_end ? 3'd0 : part + 3'd1;
             if (part_end)   round    <= round_end ? 3'd0 : round + 3'd1;
             if (round_end)  x        <= x_end ? 3'd0 : x + 3'd1;
-            if (x_end)      y        <= y_end ? 3'd0 : y + 3'd1;
+            if (x_end)      pass     <= pass_end ? 3'd0 : pass + 3'd1;
+            if (pass_end)   y        <= y_end ? 3'd0 : y + 3'd1;
         end
     // Its pixel, PAD_H rows and PAD_W columns further on.
     wire [4:0] row     = y * STRIDE_H + ky;
@@ -96,7 +99,8 @@ module prove_reader #(
         .COLUMNS     (COLUMNS),
         .GROUPS      (GROUPS),
         .REPEATS     (REPEATS),
-        .ROUNDS      (ROUNDS)
+        .ROUNDS      (ROUNDS),
+        .ROW_REPEATS (AGAIN)
     ) dut (
         .clk    (clk),
         .clken  (clken),

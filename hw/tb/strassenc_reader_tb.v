@@ -21,7 +21,8 @@ module strassenc_reader_check #(
     parameter GROUPS   = 1,
     parameter REPEATS  = 1,
     parameter LANES    = 1,
-    parameter ROUNDS   = 1
+    parameter ROUNDS   = 1,
+    parameter AGAIN    = 1
 ) (
     input  wire        clk,
     output reg         done,
@@ -33,7 +34,7 @@ module strassenc_reader_check #(
     localparam       GIVEN     = HEIGHT * ROW;
     localparam       PART      = WORDS / GROUPS;
     localparam       WINDOW    = ROUNDS * GROUPS * REPEATS * K_H * K_W * PART;
-    localparam       TAKEN     = ROWS * COLUMNS * WINDOW;
+    localparam       TAKEN     = ROWS * AGAIN * COLUMNS * WINDOW;
     localparam       SLOTS     = K_H + STRIDE_H;
     localparam [4:0] FILL      = 5'h16;
 
@@ -66,7 +67,8 @@ module strassenc_reader_check #(
         .SLOTS       (SLOTS),
         .GROUPS      (GROUPS),
         .REPEATS     (REPEATS),
-        .ROUNDS      (ROUNDS)
+        .ROUNDS      (ROUNDS),
+        .ROW_REPEATS (AGAIN)
     ) dut (
         .clk    (clk & !done),
         .clken  (clken),
@@ -97,7 +99,7 @@ module strassenc_reader_check #(
         begin
             frame = taken / TAKEN;
             rest = taken % TAKEN;
-            y = rest / (COLUMNS * WINDOW);
+            y = rest / (COLUMNS * WINDOW) / AGAIN;
             x = rest / WINDOW % COLUMNS;
             g = rest / (REPEATS * K_H * K_W * PART) % GROUPS;
             ky = rest / (K_W * PART) % K_H;
@@ -110,9 +112,9 @@ module strassenc_reader_check #(
         end
     endtask
 
-    // The timing, as it is meant: occupied rows, complete pixels and words of the next one, group
-    // and window, words of the window issued, and what is at the output.
-    integer occupied, column, word, group, window, issued_words, base, needed, last_column;
+    // The timing, as it is meant: occupied rows, complete pixels and words of the next one, group,
+    // how often it has left, and window, words of the window issued, and what is at the output.
+    integer occupied, column, word, group, pass, window, issued_words, base, needed, last_column;
     reg     at_output, issued;
 
     function integer base_of(input integer y);
@@ -128,6 +130,7 @@ module strassenc_reader_check #(
             column = 0;
             word = 0;
             group = 0;
+            pass = 0;
             window = 0;
             issued_words = 0;
             at_output = 1'b0;
@@ -159,8 +162,12 @@ module strassenc_reader_check #(
                     window = window + 1;
                     if (window == COLUMNS) begin
                         window = 0;
-                        occupied = occupied - (base_of(group + 1) - base_of(group));
-                        group = (group + 1) % ROWS;
+                        pass = pass + 1;
+                        if (pass == AGAIN) begin
+                            pass = 0;
+                            occupied = occupied - (base_of(group + 1) - base_of(group));
+                            group = (group + 1) % ROWS;
+                        end
                     end
                 end
             end
@@ -243,9 +250,9 @@ module strassenc_reader_check #(
                     if (taken % TAKEN == 0) begin
                         // From the third frame on all is steady; where reading takes at least as
                         // long as the input, it has no gap.
-                        if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE_H * ROW
-                            && TAKEN >= GIVEN
-                                && clocks - finished != TAKEN) begin
+                        if (mode == 0 && taken > 2 * TAKEN
+                            && AGAIN * COLUMNS * WINDOW >= STRIDE_H * ROW && TAKEN >= GIVEN
+                            && clocks - finished != TAKEN) begin
                             failures = failures + 1;
                             $display("%m round %0d: a frame in %0d clocks", round,
                                      clocks - finished);
@@ -273,7 +280,7 @@ module strassenc_reader_check #(
 endmodule
 
 module strassenc_reader_tb;
-    localparam CHECKS = 26;
+    localparam CHECKS = 30;
 
     reg clk = 1'b0;
     initial forever #5 clk = !clk;
@@ -282,7 +289,7 @@ module strassenc_reader_tb;
     wire [32*CHECKS-1:0] failures;
 
     // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS,
-    // COLUMNS, GROUPS, REPEATS, LANES, ROUNDS.
+    // COLUMNS, GROUPS, REPEATS, LANES, ROUNDS, ROW_REPEATS.
     strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0],
         failures[32*0 +: 32]);
     strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1],
@@ -335,6 +342,15 @@ module strassenc_reader_tb;
         failures[32*24 +: 32]);
     strassenc_reader_check #(8, 5, 1, 1, 4, 3, 2, 0, 3, 3, 4, 1, 2)    far       (clk, done[25],
         failures[32*25 +: 32]);
+
+    strassenc_reader_check #(3, 4, 2, 1, 1, 1, 1, 0, 0, 3, 4, 1, 2, 2, 1, 2) twice (clk, done[26],
+        failures[32*26 +: 32]);
+    strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 3) down_3 (clk, done[27],
+        failures[32*27 +: 32]);
+    strassenc_reader_check #(2, 3, 1, 1, 1, 1, 1, 0, 0, 2, 3, 1, 3)    across    (clk, done[28],
+        failures[32*28 +: 32]);
+    strassenc_reader_check #(5, 4, 1, 3, 3, 2, 1, 1, 1, 3, 4, 1, 1, 1, 2, 2) again_3 (clk, done[29],
+        failures[32*29 +: 32]);
 
     integer i;
     reg     failed;

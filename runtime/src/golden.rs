@@ -4,7 +4,8 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool,
+    PoolKind, Upsample,
 };
 use crate::shape::{Join, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
@@ -170,6 +171,7 @@ fn layer(layer: &Layer, x: &[i64], (shape, format): (Shape, Format)) -> Result<V
         Layer::Bilinear(b) => bilinear(b, x),
         Layer::Conv2d(c) => conv2d(c, x, shape, layer.yields((shape, format))?.0),
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
+        Layer::Upsample(u) => upsample(u, x, shape),
         Layer::Branches(b) => branches(b, x, (shape, format))?,
         Layer::Embedding(e) => {
             let mut z = vec![];
@@ -263,6 +265,19 @@ fn pool(layer: &Pool, x: &[i64], (input, format): (Shape, Format), output: Shape
                     PoolKind::Max => largest,
                     PoolKind::Sum => sum,
                 });
+            }
+        }
+    }
+    z
+}
+
+fn upsample(layer: &Upsample, x: &[i64], input: Shape) -> Vec<i64> {
+    let mut z = vec![];
+    for y in 0..input.height * layer.size.h {
+        for across in 0..input.width * layer.size.w {
+            for c in 0..input.channels {
+                let (from_y, from_x) = (y / layer.size.h, across / layer.size.w);
+                z.push(x[(from_y * input.width + from_x) * input.channels + c]);
             }
         }
     }

@@ -95,6 +95,8 @@ pub enum Layer {
     Conv2d(Conv2d),
     /// Windows of an image, channel by channel.
     Pool(Pool),
+    /// A larger image of the same pixels.
+    Upsample(Upsample),
     /// Two branches over the same input, joined.
     Branches(Branches),
     /// A table of vectors.
@@ -226,6 +228,15 @@ pub enum PoolKind {
     /// of two, through the output's `frac`, else through the coefficients of the linear layer that
     /// follows.
     Sum,
+}
+
+/// A larger image: each pixel of what enters, as often as `size` says, down and across.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upsample {
+    /// Unique name within the model, e.g. `upsample_0`.
+    pub name: String,
+    /// How often each pixel is there.
+    pub size: Extent,
 }
 
 /// Two branches, each of which reads what enters, joined: a residual or a concatenation.
@@ -436,7 +447,7 @@ impl Layer {
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
-            Layer::Conv2d(_) | Layer::Pool(_) => "images",
+            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) => "images",
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => {
                 "sequences"
             }
@@ -464,6 +475,7 @@ impl Layer {
                 pooling("max pool", *size, *stride)
             }
             Layer::Pool(Pool { size, stride, .. }) => pooling("average pool", *size, *stride),
+            Layer::Upsample(upsample) => moving("upsample", upsample.size, Extent::ONE),
             Layer::Branches(branches) => branches.join.kind().into(),
             Layer::Embedding(_) => "embedding".into(),
             Layer::CharCnn(_) => "char-CNN".into(),
@@ -479,6 +491,7 @@ impl Layer {
             Layer::Bilinear(b) => &b.name,
             Layer::Conv2d(c) => &c.name,
             Layer::Pool(p) => &p.name,
+            Layer::Upsample(u) => &u.name,
             Layer::Branches(b) => &b.name,
             Layer::Embedding(e) => &e.name,
             Layer::CharCnn(c) => &c.filters.name,

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
     Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model,
-    Output, Pool, PoolKind, Provenance, Table,
+    Output, Pool, PoolKind, Provenance, Table, Upsample,
 };
 use crate::shape::{Extent, Join};
 use crate::wording::of_json;
@@ -71,6 +71,10 @@ enum LayerDocument {
         pad: Extent,
         groups: usize,
         output: OutputDocument,
+    },
+    Upsample {
+        name: String,
+        size: Extent,
     },
     Pool {
         name: String,
@@ -322,7 +326,7 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
                 add(name, &[("w_b", Dtype::I8, 4), ("w_c", Dtype::I8, 4), ("bias", Dtype::I64, 3)]);
                 (name, output)
             }
-            LayerDocument::Pool { .. } => continue,
+            LayerDocument::Pool { .. } | LayerDocument::Upsample { .. } => continue,
             LayerDocument::Residual(branches) | LayerDocument::Concat(branches) => {
                 expected(&branches.body, names);
                 expected(&branches.shortcut, names);
@@ -511,6 +515,7 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Pool { name, window, size, stride, pad } => {
             Layer::Pool(Pool { name, kind: window, size, stride, pad })
         }
+        LayerDocument::Upsample { name, size } => Layer::Upsample(Upsample { name, size }),
         LayerDocument::Residual(branches) => joined(Join::Add, branches)?,
         LayerDocument::Concat(branches) => joined(Join::Concat, branches)?,
     })
@@ -582,7 +587,7 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
                 add("w_c", i8s(&conv.w_c));
                 add("bias", i64s(&conv.bias));
             }
-            Layer::Pool(_) => {}
+            Layer::Pool(_) | Layer::Upsample(_) => {}
             Layer::Branches(branches) => {
                 tensors.extend(self::tensors(&branches.body));
                 tensors.extend(self::tensors(&branches.shortcut));
@@ -671,6 +676,7 @@ fn document_of(layer: &Layer) -> LayerDocument {
         Layer::Pool(p) => {
             LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad }
         }
+        Layer::Upsample(u) => LayerDocument::Upsample { name, size: u.size },
         Layer::Branches(b) => {
             let of = |layers: &[Layer]| layers.iter().map(document_of).collect();
             let (body, shortcut) = (of(&b.body), of(&b.shortcut));

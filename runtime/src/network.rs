@@ -100,6 +100,8 @@ pub enum Layer {
     AveragePool(Window),
     /// The mean of all pixels, channel by channel.
     GlobalAveragePool,
+    /// Each pixel as often as it says, down and across: the nearest one of a larger image.
+    Upsample(Sizes),
     /// The step from an image to a vector, row by row, pixel by pixel; `dense` does it by itself.
     Flatten,
     /// The sum of two branches over the same input.

@@ -4,13 +4,13 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance,
+    Branches, Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Upsample,
 };
 use strassenc_runtime::{Extent, Format, Join, Model, Shape};
 
-/// A network of convolutions, pooling, residuals, concatenations and at times a dense layer over a
-/// small image, at times of one row, one column or one pixel; kernels, strides, pads, patches and
-/// pools are square or not.
+/// A network of convolutions, pooling, upsampling, residuals, concatenations and at times a dense
+/// layer over a small image, at times of one row, one column or one pixel; kernels, strides, pads,
+/// patches, pools and upsamplings are square or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let format = any_format(&mut rng);
@@ -22,7 +22,9 @@ pub fn image_model(seed: u64) -> Model {
     if rng.random_ratio(1, 4) {
         shape[rng.random_range(0..2)] = 1;
     }
-    let mut builder = Builder { rng, layers: 0 };
+    let mut up = ChaCha8Rng::seed_from_u64(seed);
+    up.set_stream(1);
+    let mut builder = Builder { rng, up, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(0..=3) {
@@ -34,6 +36,11 @@ pub fn image_model(seed: u64) -> Model {
         };
         edge = layer.yields(edge).unwrap();
         layers.push(layer);
+        if edge.0.pixels() <= 16 && builder.up.random_ratio(1, 4) {
+            let layer = builder.upsample();
+            edge = layer.yields(edge).unwrap();
+            layers.push(layer);
+        }
     }
     layers.push(if builder.rng.random_bool(0.5) {
         builder.dense(edge)
@@ -52,6 +59,8 @@ pub fn image_model(seed: u64) -> Model {
 
 struct Builder {
     rng: ChaCha8Rng,
+    /// What there is of upsampling; of its own, so that all else is drawn as it would be without.
+    up: ChaCha8Rng,
     layers: usize,
 }
 
@@ -163,6 +172,26 @@ impl Builder {
         Layer::Pool(Pool { name: self.name("pool"), kind, size, stride, pad })
     }
 
+    fn upsample(&mut self) -> Layer {
+        let mut along = || self.up.random_range(1..=3);
+        let size = Extent { h: along(), w: along() };
+        Layer::Upsample(Upsample { name: self.name("upsample"), size })
+    }
+
+    /// As in a U-Net, a smaller image, a convolution of it, and an image as large as before; of
+    /// sizes that can be halved.
+    fn around(&mut self, edge: (Shape, Format)) -> Option<Vec<Layer>> {
+        let half = |n: usize| if n.is_multiple_of(2) { 2 } else { 1 };
+        let size = Extent { h: half(edge.0.height), w: half(edge.0.width) };
+        if size == Extent::ONE || !self.up.random_ratio(1, 2) {
+            return None;
+        }
+        let (name, kind, pad) = (self.name("pool"), PoolKind::Max, Extent::square(0));
+        let pool = Layer::Pool(Pool { name, kind, size, stride: size, pad });
+        let conv = self.branch(pool.yields(edge).unwrap(), 2);
+        Some(vec![pool, conv, Layer::Upsample(Upsample { name: self.name("upsample"), size })])
+    }
+
     fn residual(&mut self, edge: (Shape, Format)) -> Layer {
         let channels =
             if self.rng.random() { edge.0.channels } else { self.rng.random_range(1..=4) };
@@ -220,7 +249,8 @@ impl Builder {
             });
             layers
         };
-        let body = branch(self);
+        let around = if shrinks { None } else { self.around(edge) };
+        let body = around.unwrap_or_else(|| branch(self));
         let shortcut = if !shrinks && self.rng.random() { vec![] } else { branch(self) };
         self.join("concat", Join::Concat, [body, shortcut])
     }

@@ -50,6 +50,7 @@ fn kind(dataflow: &Dataflow, number: usize) -> &'static str {
         Kind::Spn(_) => "dense",
         Kind::Pool { kind: PoolKind::Max, .. } => "largest of a window",
         Kind::Pool { kind: PoolKind::Sum, .. } => "sum of a window",
+        Kind::Upsample { .. } => "upsampling",
         Kind::Add { .. } => "sum",
         Kind::Concat { .. } => "concatenation",
         Kind::Embedding { .. } => "embedding",
@@ -71,8 +72,8 @@ const LINEAR: [&str; 8] = [
 ];
 
 /// The last one is always the first layer, as a product of data is.
-const OTHERS: [&str; 5] =
-    ["largest of a window", "sum of a window", "sum", "concatenation", "embedding"];
+const OTHERS: [&str; 6] =
+    ["largest of a window", "sum of a window", "upsampling", "sum", "concatenation", "embedding"];
 
 fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
     match &mut dataflow.layers[number].kind {
@@ -80,7 +81,11 @@ fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
         | Kind::CharCnn { filters: kernel, .. }
         | Kind::Highway { gates: kernel, .. }
         | Kind::Lstm { gates: kernel, .. } => Some(kernel),
-        Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. } => None,
+        Kind::Pool { .. }
+        | Kind::Upsample { .. }
+        | Kind::Add { .. }
+        | Kind::Concat { .. }
+        | Kind::Embedding { .. } => None,
     }
 }
 
@@ -404,6 +409,16 @@ const OF_ONE: &[(&str, &str, Mutate)] = &[
     ("sum of a window", "what is taken", |d, n| {
         let Kind::Pool { kind, .. } = &mut d.layers[n].kind else { return false };
         *kind = PoolKind::Max;
+        true
+    }),
+    ("upsampling", "size", |d, n| {
+        let Kind::Upsample { size } = &mut d.layers[n].kind else { return false };
+        size.w += 1;
+        true
+    }),
+    ("upsampling", "axis", |d, n| {
+        let Kind::Upsample { size } = &mut d.layers[n].kind else { return false };
+        std::mem::swap(&mut size.h, &mut size.w);
         true
     }),
     ("embedding", "entry of the table", |d, n| {
@@ -732,8 +747,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
-    Highway, Add, Concat,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall,
+    LstmCell, Highway, Add, Concat,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.
@@ -866,6 +881,13 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Reader, "groups", |p| p.groups += 1),
     of!(Reader, "repeats", |p| p.repeats += 1),
     of!(Reader, "rounds", |p| p.rounds += 1),
+    of!(Upsample, "height of the image", |p| p.image.height += 1),
+    of!(Upsample, "width of the image", |p| p.image.width += 1),
+    of!(Upsample, "channels of the image", |p| p.image.channels += 1),
+    of!(Upsample, "words of a pixel", |p| p.words += 1),
+    of!(Upsample, "how often down", |p| p.size.h += 1),
+    of!(Upsample, "how often across", |p| p.size.w += 1),
+    of!(Upsample, "down and across", |p| std::mem::swap(&mut p.size.h, &mut p.size.w)),
     of!(Segment, "stages", |p| p.stages += 1),
     of!(Segment, "interval", |p| p.interval += 1),
     of!(Segment, "register in front", |p| p.registered ^= true),

@@ -232,7 +232,7 @@ fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
     }
     let all = "accumulate add array bank collector concat fifo fork frame_end framer highway \
         lookup lstm_cell patches positions reader recall register repack requantise segment \
-        serialiser tanh widen window";
+        serialiser tanh upsample widen window";
     let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
     assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");
 }

@@ -128,7 +128,7 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "bilinear",
     "char-CNN",
     "concatenation",
@@ -146,6 +146,7 @@ const KINDS: [&str; 17] = [
     "pooling, pad",
     "pooling, sum",
     "residual",
+    "upsampling",
 ];
 
 fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
@@ -176,6 +177,7 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
                 });
                 kinds.extend((pool.pad != Extent::square(0)).then_some("pooling, pad"));
             }
+            Layer::Upsample(_) => drop(kinds.insert("upsampling")),
             Layer::Branches(branches) => {
                 kinds.insert(match branches.join {
                     Join::Add => "residual",

@@ -80,7 +80,11 @@ pub fn step_with(
                 }
                 h.clone()
             }
-            Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. } => {
+            Kind::Pool { .. }
+            | Kind::Upsample { .. }
+            | Kind::Add { .. }
+            | Kind::Concat { .. }
+            | Kind::Embedding { .. } => {
                 let reads: Vec<&[i64]> =
                     layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
                 without_kernel(layer, dataflow.yields(number), &reads)?
@@ -111,6 +115,12 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
                 (0..channels).map(channel)
             };
             windows.iter().flat_map(one).collect()
+        }
+        Kind::Upsample { size } => {
+            let pixels = x.chunks_exact(layer.input.channels);
+            let across: Vec<i64> = pixels.flat_map(|pixel| pixel.repeat(size.w)).collect();
+            let row = output.shape.width * output.shape.channels;
+            across.chunks_exact(row).flat_map(|row| row.repeat(size.h)).collect()
         }
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| {

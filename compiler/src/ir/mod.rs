@@ -61,7 +61,7 @@ use crate::interval::Interval;
 use gated::{Blend, Cell, Curve};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
-use strassenc_runtime::{Format, Shape};
+use strassenc_runtime::{Extent, Format, Shape};
 use words::gcd;
 
 /// What travels from one layer to others; edge 0 is the network's input, edge i + 1 what layer i
@@ -128,6 +128,11 @@ pub enum Kind {
         kind: PoolKind,
         /// The windows it works on.
         windows: Windows,
+    },
+    /// A larger image: each pixel as often as `size` says, down and across.
+    Upsample {
+        /// How often each pixel is there.
+        size: Extent,
     },
     /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges
     /// that it reads; a shift ≤ 0 is an exact left shift.
@@ -249,9 +254,11 @@ impl Layer {
             | Kind::CharCnn { filters: kernel, .. }
             | Kind::Highway { gates: kernel, .. }
             | Kind::Lstm { gates: kernel, .. } => Some(kernel),
-            Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. } => {
-                None
-            }
+            Kind::Pool { .. }
+            | Kind::Upsample { .. }
+            | Kind::Add { .. }
+            | Kind::Concat { .. }
+            | Kind::Embedding { .. } => None,
         }
     }
 

@@ -176,6 +176,13 @@ impl<'a> Walk<'a> {
                 equal("its format", &to.format, &format)?;
                 Ok(Shape { height: yields.h, width: yields.w, ..shape })
             }
+            (ModelLayer::Upsample(upsample), Kind::Upsample { size }) => {
+                equal("its input", &own.input, &shape)?;
+                equal("its size", size, &upsample.size)?;
+                equal("its format", &to.format, &edge.format)?;
+                let (height, width) = (shape.height * size.h, shape.width * size.w);
+                Ok(Shape { height, width, ..shape })
+            }
             (ModelLayer::Embedding(embedding), Kind::Embedding { rows }) => {
                 let table = embedding.table.outer_iter();
                 if !table.map(|row| row.mapv(i64::from).to_vec()).eq(rows.iter().cloned()) {

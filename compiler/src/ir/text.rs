@@ -71,6 +71,7 @@ impl fmt::Display for Layer {
         let kind = match self.kind {
             Kind::Spn(_) => "spn",
             Kind::Pool { .. } => "pool",
+            Kind::Upsample { .. } => "upsample",
             Kind::Add { .. } => "add",
             Kind::Concat { .. } => "concat",
             Kind::Embedding { .. } => "embedding",
@@ -91,6 +92,7 @@ impl fmt::Display for Layer {
                 let kind = if *kind == PoolKind::Max { "max" } else { "sum" };
                 writeln!(f, "  {kind}\n  {windows}")
             }
+            Kind::Upsample { size } => writeln!(f, "  size {}", extent(*size)),
             Kind::Add { shifts, shift } | Kind::Concat { shifts, shift } => {
                 writeln!(f, "  shifts {} {shift}", numbers(shifts))
             }
@@ -276,6 +278,7 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             };
             Kind::Pool { kind, windows: windows(lines)? }
         }
+        "upsample" => Kind::Upsample { size: parse_extent(lines.after("size")?)? },
         "add" => {
             let (shifts, shift) = parse_shifts(lines)?;
             Kind::Add { shifts, shift }

@@ -51,6 +51,7 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
                 (all, kernel.chain.output)
             }
             Kind::Pool { kind, windows } => (pooled(&reads[0], *kind, *windows), to.format),
+            Kind::Upsample { .. } => (reads[0].intervals.clone(), to.format),
             Kind::Add { shifts, shift } => {
                 (added([&reads[0], &reads[1]], to.format, *shifts, *shift), to.format)
             }

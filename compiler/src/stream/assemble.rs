@@ -3,7 +3,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
     Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Serialiser, Table, Tanh, Widen, Window,
+    Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
@@ -407,6 +407,14 @@ impl<'a> Builder<'a> {
                 let pool = Accumulate { maximum, count };
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
             }
+            (Kind::Upsample { size }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let (image, words) = (layer.input, layer.input.channels / lanes);
+                let upsample = Upsample { image, words, size: *size };
+                let to = (lanes, format, to.shape.pixels() * words);
+                self.into(number, "upsample", upsample, x, to)
+            }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
                 let sides = self.branches(number, [lanes; 2]);
                 let words = to.shape.elements() / lanes;
@@ -435,6 +443,7 @@ impl<'a> Builder<'a> {
             }
             (
                 Kind::Pool { .. }
+                | Kind::Upsample { .. }
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

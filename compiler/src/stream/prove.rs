@@ -4,7 +4,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Lines,
     Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Table, Tanh, Window,
+    Table, Tanh, Upsample, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
 use crate::folded::{FilterStep, Folded, Positions};
@@ -367,6 +367,11 @@ impl Due<'_> {
                 let (maximum, count) = (*kind == PoolKind::Max, windows.size.h * windows.size.w);
                 let all = [Holds::Of(number, Step::Read)];
                 Rule::new(Accumulate { maximum, count }, &all, z).lanes(lanes, lanes)
+            }
+            (Primitive::Upsample(_), Kind::Upsample { size }) => {
+                let (image, words) = (layer.input, layer.input.channels / lanes);
+                let upsample = Upsample { image, words, size: *size };
+                Rule::new(upsample, &reads, z).lanes(lanes, lanes)
             }
             (Primitive::Add(_), Kind::Add { shifts, shift }) => {
                 let add = Add { shifts: *shifts, shift: *shift };

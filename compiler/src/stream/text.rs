@@ -17,7 +17,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
     Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Serialiser, Table, Tanh, Widen, Window,
+    Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
@@ -232,6 +232,7 @@ primitives! {
     "serialiser": Serialiser,
     "window": Window,
     "reader": Reader,
+    "upsample": Upsample,
     "segment": Segment,
     "array": Array,
     "bank": Bank,
@@ -256,6 +257,7 @@ parts! {
     Repack { elements }
     Serialiser { beats }
     Reader { lines, groups, repeats, rounds }
+    Upsample { image, words, size }
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
     Segment { layers, registered, stages, depth, interval }

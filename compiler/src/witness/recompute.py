@@ -135,6 +135,10 @@ def infer(layers, tensors, x, format):
         if layer["kind"] == "pool":
             x, format = pool(layer, x, format)
             continue
+        if layer["kind"] == "upsample":
+            down, across = pair(layer["size"])
+            x = x.repeat(down, axis=1).repeat(across, axis=2)
+            continue
         if layer["kind"] == "embedding":
             table, format = tensor("table"), layer["format"]
             x = table[np.minimum(x.reshape(len(x), -1), len(table) - 1)][:, None]

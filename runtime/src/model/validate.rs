@@ -84,7 +84,7 @@ fn check_layers<'a>(
                 bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
-            Layer::Pool(_) => {}
+            Layer::Pool(_) | Layer::Upsample(_) => {}
             Layer::Branches(branches) => branches.validate(edge, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
@@ -181,6 +181,18 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             };
             check_format(&at("output format"), format)?;
             (Shape { height, width, ..shape }, format)
+        }
+        Layer::Upsample(upsample) => {
+            let Extent { h, w } = upsample.size;
+            if let Some(n) = [h, w].into_iter().find(|n| !(1..=MOST_PIXELS).contains(n)) {
+                let cause = format!("{n} is not within 1..={MOST_PIXELS}");
+                return Err(Error::input(at("size"), cause));
+            }
+            if shape.elements().saturating_mul(h * w) > MOST_ELEMENTS {
+                let cause = format!("makes more than 2^24 elements of {shape}");
+                return Err(Error::input(at("size"), cause));
+            }
+            (Shape { height: shape.height * h, width: shape.width * w, ..shape }, format)
         }
         Layer::Branches(branches) => {
             let branch = |layers: &[Layer]| {

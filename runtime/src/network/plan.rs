@@ -20,7 +20,8 @@ const MAX_ELEMENTS: usize = 1 << 24;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, `concat_0`, `lstm_0`, counted by kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, counted by
+    /// kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
@@ -43,6 +44,8 @@ pub enum Op {
     MaxPool(Pool),
     /// The mean of each window.
     AveragePool(Pool),
+    /// Each pixel as often as this, down and across.
+    Upsample(Extent),
     /// Two values as one.
     Join(Join),
     /// A row of a table for each index that enters.
@@ -224,6 +227,7 @@ impl Step {
             }
             Op::MaxPool(pool) => pooling("max pool", pool.size, pool.stride),
             Op::AveragePool(pool) => pooling("average pool", pool.size, pool.stride),
+            Op::Upsample(size) => moving("upsample", *size, Extent::ONE),
             Op::Join(join) => join.kind().into(),
             Op::Embedding { .. } => "embedding".into(),
             Op::CharCnn(_) => "char-CNN".into(),
@@ -251,7 +255,7 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
     let mut signs = vec![input];
     for step in steps {
         let signed = match step.op {
-            Op::MaxPool(_) | Op::AveragePool(_) => signs[step.from[0]],
+            Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) => signs[step.from[0]],
             Op::Join(_) => !step.relu && step.from.iter().any(|value| signs[*value]),
             _ => !step.relu,
         };
@@ -353,6 +357,7 @@ impl Planner<'_> {
                         Shape::vector(shape.channels),
                     )
                 }
+                Layer::Upsample(sizes) => self.upsample(&at.key("upsample"), *sizes, value)?,
                 Layer::Residual(branches) => {
                     self.join(&at.key("residual"), Join::Add, branches, value)?
                 }
@@ -556,6 +561,22 @@ impl Planner<'_> {
         let stride = window.stride.map_or(size, |stride| on(stride, 1));
         let (height, width) = self.windows(place, "size", size, stride, pad, input)?;
         Ok((Pool { size, stride, pad }, Shape { height, width, ..input }))
+    }
+
+    fn upsample(&mut self, place: &Place, sizes: Sizes, value: usize) -> Result<usize, Violation> {
+        let input = self.shapes[value];
+        let size = if input.height == 1 { sizes.along(1) } else { sizes.square() };
+        for n in size.both() {
+            within(place.clone(), n, 1..=MAX_KERNEL)?;
+        }
+        if size == Extent::ONE {
+            return Err(Violation::new(place.clone(), "an image as large as before is the same")
+                .help("remove the layer, or choose a larger size, such as `upsample = 2`"));
+        }
+        let output = Shape { height: input.height * size.h, width: input.width * size.w, ..input };
+        // Before anything is computed from it: sizes multiply.
+        is_of_size(place, "upsample", output)?;
+        Ok(self.push("upsample", Op::Upsample(size), vec![value], output))
     }
 
     /// How many windows there are down and across.

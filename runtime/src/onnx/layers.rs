@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::model::{
     Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, Output, Pool,
-    PoolKind, gate_format,
+    PoolKind, Upsample, gate_format,
 };
 use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array2, Array3, Axis};
@@ -47,6 +47,7 @@ impl Graph {
             Layer::Bilinear(bilinear) => self.bilinear(bilinear, x),
             Layer::Conv2d(conv) => self.conv2d(conv, x, edge.0, layer.yields(edge)?.0),
             Layer::Pool(pool) => self.pool(pool, x, edge, layer.yields(edge)?.0),
+            Layer::Upsample(upsample) => self.upsample(upsample, x, edge.0),
             Layer::Branches(branches) => self.branches(branches, x, edge)?,
             Layer::Embedding(embedding) => self.embedding(embedding, x),
             Layer::CharCnn(cnn) => self.char_cnn(cnn, x, edge.0)?,
@@ -244,6 +245,20 @@ impl Graph {
                 self.node("ReduceSum", &at("z"), &[&windows, &axes], [keep])
             }
         };
+        self.flatten(&at("flat"), &z)
+    }
+
+    fn upsample(&mut self, upsample: &Upsample, x: &str, shape: Shape) -> String {
+        let at = |value: &str| format!("{}/{value}", upsample.name);
+        let axes = [0, shape.height, shape.width, shape.channels].map(|n| n as i64);
+        let image = self.reshape(&at("image"), x, &axes);
+        let mut along = |value: &str, x: &str, axis, [n, size]: [usize; 2]| {
+            let nearest = (0..n * size).map(|i| (i / size) as i64);
+            let index = self.i64s(&at(&format!("{value}_index")), &[n * size], nearest);
+            self.gather(&at(value), x, &index, axis)
+        };
+        let rows = along("rows", &image, 1, [shape.height, upsample.size.h]);
+        let z = along("pixels", &rows, 2, [shape.width, upsample.size.w]);
         self.flatten(&at("flat"), &z)
     }
 

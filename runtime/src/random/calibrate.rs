@@ -90,6 +90,7 @@ pub fn calibrate(
             }
             Op::MaxPool(pool) => (Made::Pool, pooled(model::PoolKind::Max, step, pool, x)?),
             Op::AveragePool(pool) => (Made::Pool, pooled(model::PoolKind::Sum, step, pool, x)?),
+            Op::Upsample(size) => (Made::Pool, upsampled(*size, step, x)),
             Op::Join(join) => {
                 let sides = [x, at(step.from[1])?];
                 let value = joined(*join, sides, step, network.bits.activations);
@@ -211,6 +212,17 @@ fn pooled(kind: model::PoolKind, step: &Step, windows: &Pool, x: &Value) -> Resu
     }
     // A vector is what follows a pool of the whole image.
     Ok(Value { shape, format, data })
+}
+
+fn upsampled(size: Extent, step: &Step, x: &Value) -> Value {
+    let (shape, channels) = (step.output, x.shape.channels);
+    let images = x.data.chunks(x.shape.elements()).flat_map(|image| {
+        (0..shape.height).flat_map(move |y| {
+            let row = &image[y / size.h * x.shape.width * channels..][..x.shape.width * channels];
+            row.chunks(channels).flat_map(move |pixel| std::iter::repeat_n(pixel, size.w)).flatten()
+        })
+    });
+    Value { shape, format: x.format, data: images.copied().collect() }
 }
 
 /// Two branches as one, in a format that suits it.

@@ -217,6 +217,9 @@ fn assemble<'a>(
             }
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),
+            (_, Op::Upsample(size), _) => {
+                model::Layer::Upsample(model::Upsample { name, size: *size })
+            }
             _ => unreachable!("steps are those of the description"),
         });
     }

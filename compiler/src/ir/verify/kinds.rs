@@ -5,7 +5,7 @@ use super::{Around, Check, element, format_is_sound, has_pads, index, kernel_is_
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::{Edge, Kernel, Kind, Layer, OpKind, Windows};
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Format, Shape};
+use strassenc_runtime::{Extent, Format, Shape};
 
 /// Whether a layer yields what it makes of what it reads: at least one edge, two of a sum, a
 /// concatenation or a highway layer.
@@ -24,6 +24,10 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
         Kind::Pool { kind, windows } => {
             as_it_is()?;
             pool(from, to, *kind, *windows)
+        }
+        Kind::Upsample { size } => {
+            as_it_is()?;
+            upsample(from, to, *size)
         }
         Kind::Add { shifts, shift } => {
             as_it_is()?;
@@ -128,6 +132,19 @@ fn pool(from: &Edge, to: &Edge, kind: PoolKind, windows: Windows) -> Check {
             }
         }
     })
+}
+
+fn upsample(from: &Edge, to: &Edge, size: Extent) -> Check {
+    let height = from.shape.height.saturating_mul(size.h);
+    let width = from.shape.width.saturating_mul(size.w);
+    let due = Shape { height, width, ..from.shape };
+    if to.shape != due || to.whole != from.whole || to.channels != from.channels {
+        return Err(format!("makes {} of {}, {size} times", to.shape, from.shape));
+    }
+    if to.format != from.format {
+        return Err(format!("makes {} of {}", to.format, from.format));
+    }
+    channels(to, "its pixels", |c| Ok(element(from, c)))
 }
 
 fn add(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], right: i32) -> Check {

@@ -23,6 +23,18 @@ pub struct Reader {
     pub rounds: usize,
 }
 
+/// Each pixel of an image as often as `size` says, down and across: a reader that reads rows of
+/// windows of one pixel again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upsample {
+    /// The image that enters.
+    pub image: Shape,
+    /// Words of a pixel.
+    pub words: usize,
+    /// How often each pixel leaves.
+    pub size: Extent,
+}
+
 /// Rows of an image in storage, and the windows that are read from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
@@ -239,9 +251,7 @@ impl Part for Reader {
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        let Reader { lines, repeats, rounds, .. } = *self;
-        let words = rounds * repeats * lines.windows.size.area() * lines.words;
-        Box::new(Words { rows: Rows::new(lines), y: 0, x: 0, word: 0, words, shown: false })
+        Box::new(Words::new(self, 1))
     }
 
     fn size(&self, ends: &Ends) -> Size {
@@ -256,6 +266,53 @@ impl Part for Reader {
         let flags = size.h + lines.slots() + 4;
         // What lies outside is reset in the register behind.
         Size::new(flags, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
+    }
+}
+
+impl Upsample {
+    /// What reads each row, once.
+    fn reader(&self) -> Reader {
+        let Upsample { image, words, size } = *self;
+        let lines = Lines { image, words, windows: Windows::pixels(image), fill: 0 };
+        Reader { lines, groups: 1, repeats: size.w, rounds: 1 }
+    }
+}
+
+impl Part for Upsample {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_reader", "strassenc_rows"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (Upsample { image, words, size }, x, z) = (self, ends.x(), ends.z());
+        vec![
+            [product([x.lanes, *words]), image.channels],
+            [product([image.height, image.width, *words]), x.words],
+            [x.lanes, z.lanes],
+            [product([image.height, image.width, size.h, size.w, *words]), z.words],
+        ]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        let Upsample { image, size, .. } = self;
+        format!(
+            "Each of {}x{} pixels, {} times down and {} across",
+            image.height, image.width, size.h, size.w
+        )
+    }
+
+    fn parameters(&self, ends: &Ends, frames: Frames) -> String {
+        format!("{}, .ROW_REPEATS({})", self.reader().parameters(ends, frames), self.size.h)
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Words::new(&self.reader(), self.size.h))
+    }
+
+    fn size(&self, ends: &Ends) -> Size {
+        let mut size = self.reader().size(ends);
+        size.control += counter(self.size.h);
+        size
     }
 }
 
@@ -384,12 +441,23 @@ impl State for Columns {
 struct Words {
     rows: Rows,
     y: usize,
+    /// How often this row of windows has left, of so many times.
+    pass: usize,
+    passes: usize,
     x: usize,
     /// The next word of the window.
     word: usize,
     /// Words of a window, with all repetitions.
     words: usize,
     shown: bool,
+}
+
+impl Words {
+    fn new(reader: &Reader, passes: usize) -> Self {
+        let Reader { lines, repeats, rounds, .. } = *reader;
+        let words = rounds * repeats * lines.windows.size.area() * lines.words;
+        Words { rows: Rows::new(lines), y: 0, pass: 0, passes, x: 0, word: 0, words, shown: false }
+    }
 }
 
 impl State for Words {
@@ -416,7 +484,10 @@ impl State for Words {
                 if self.word == self.words {
                     (self.word, self.x) = (0, self.x + 1);
                     if self.x == lines.windows.columns {
-                        self.x = 0;
+                        (self.x, self.pass) = (0, self.pass + 1);
+                    }
+                    if self.pass == self.passes {
+                        self.pass = 0;
                         self.rows.release(&mut self.y);
                     }
                 }

@@ -14,7 +14,7 @@ mod width;
 
 pub use ends::{Collector, FrameEnd, Framer};
 pub use folded::{Accumulate, Array, Bank, Requantise};
-pub use lines::{Lines, Reader, Window};
+pub use lines::{Lines, Reader, Upsample, Window};
 pub use order::Patches;
 pub use queue::{Fifo, Fork, Register};
 pub use segment::Segment;
@@ -56,8 +56,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
-    Highway, Add, Concat,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall,
+    LstmCell, Highway, Add, Concat,
 }
 
 /// What is known of a primitive.

@@ -48,7 +48,8 @@ pub enum Kind<L> {
     Linear(L),
     /// The largest of windows.
     MaxPool(Windows),
-    /// The sums of windows, which stand for the means where a window's size is a power of two.
+    /// The sums of windows, which stand for the means where a window's size is a power of two, as
+    /// those of the single pixels of an upsampling are.
     SumPool(Windows),
     /// A sum, requantised.
     Add(Format),
@@ -153,6 +154,9 @@ fn branch(
                     model::PoolKind::Max => Kind::MaxPool(windows),
                     model::PoolKind::Sum => Kind::SumPool(windows),
                 }
+            }
+            model::Layer::Upsample(upsample) => {
+                Kind::SumPool(Windows::nearest(upsample.size, edge.0, yields.0))
             }
             model::Layer::Branches(branches) => {
                 let (body, (shape, _)) = branch(&branches.body, (value, edge), nodes)?;

@@ -186,6 +186,10 @@ impl<T: Real> Float<T> {
                 Op::AveragePool(pool) => {
                     Layer::AveragePool(Windows::new(pool, step.input, step.output))
                 }
+                // Means of one pixel each.
+                Op::Upsample(size) => {
+                    Layer::AveragePool(Windows::nearest(*size, step.input, step.output))
+                }
                 Op::Join(Join::Add) => Layer::Add { relu: step.relu },
                 Op::Join(Join::Concat) => {
                     Layer::Concat { concat: Concat::new(step.input, step.output), relu: step.relu }

@@ -492,6 +492,9 @@ impl Frozen {
                 Op::Linear(_) => Kind::Linear(layers.next()?),
                 Op::MaxPool(pool) => Kind::MaxPool(Windows::new(pool, step.input, step.output)),
                 Op::AveragePool(pool) => Kind::SumPool(Windows::new(pool, step.input, step.output)),
+                Op::Upsample(size) => {
+                    Kind::SumPool(Windows::nearest(*size, step.input, step.output))
+                }
                 Op::Join(Join::Add) => Kind::Add(joins.next()?),
                 Op::Join(Join::Concat) => {
                     Kind::Concat(Concat::new(step.input, step.output), joins.next()?)

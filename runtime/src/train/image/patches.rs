@@ -423,6 +423,15 @@ impl Windows {
         Windows { pixels, input, output, area: pool.size.area(), tiles }
     }
 
+    /// A window of one pixel for each pixel of an image that is larger by `size`: the nearest one.
+    pub fn nearest(size: Extent, input: Shape, output: Shape) -> Self {
+        let nearest = |pixel: usize| {
+            pixel / output.width / size.h * input.width + pixel % output.width / size.w
+        };
+        let pixels = (0..output.pixels()).map(|pixel| vec![nearest(pixel)]).collect();
+        Windows { pixels, input, output, area: 1, tiles: false }
+    }
+
     /// Elements of an output.
     pub fn outputs(&self) -> usize {
         self.output.elements()

@@ -76,6 +76,11 @@ pub fn fold_with(
                 windows.share(x.view(), &mut z);
                 (z, frac + windows.more_frac())
             }
+            Op::Upsample(size) => {
+                let mut z = empty();
+                Windows::nearest(*size, step.input, step.output).share(x.view(), &mut z);
+                (z, *frac)
+            }
             Op::Join(join) => {
                 let (other, other_frac) = &values[step.from[1]];
                 let (signed, bits) = (signs[i + 1], bits.activations);
@@ -358,6 +363,9 @@ fn image_layers<'a>(
             (Op::Linear(linear), Kind::Linear(layer), _) => linear_layer(step, linear, layer),
             (Op::MaxPool(windows), _, _) => pool(model::PoolKind::Max, windows),
             (Op::AveragePool(windows), _, _) => pool(model::PoolKind::Sum, windows),
+            (Op::Upsample(size), _, _) => {
+                model::Layer::Upsample(model::Upsample { name, size: *size })
+            }
             (_, Kind::Add(format) | Kind::Concat(_, format), Some(([body, shortcut], join))) => {
                 let format = *format;
                 model::Layer::Branches(model::Branches { name, body, shortcut, join, format })
