@@ -173,6 +173,17 @@ class Mean(nn.Module):
         return x.mean((2, 3), keepdim=True)
 
 
+class Upsample(nn.Module):
+    def __init__(self, sizes, shape):
+        super().__init__()
+        self.sizes = sizes if isinstance(sizes, list) else [sizes] * 2
+        self.shape = *(n * size for n, size in zip(shape, self.sizes)), shape[2]
+
+    def forward(self, x):
+        down, across = self.sizes
+        return x.repeat_interleave(down, 2).repeat_interleave(across, 3)
+
+
 class Branches(nn.Module):
     def __init__(self, layer, shape, concat):
         super().__init__()
@@ -203,6 +214,8 @@ def build(layers, shape):
                 modules.append(Pool(fields, shape, F.avg_pool2d))
             case "global_average_pool":
                 modules.append(Mean(shape))
+            case "upsample":
+                modules.append(Upsample(fields, shape))
             case "residual" | "concat":
                 modules.append(Branches(fields, shape, kind == "concat"))
             case _:

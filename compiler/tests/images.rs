@@ -9,7 +9,8 @@ use strassenc::engine::{Choice, Engines};
 use strassenc::tools::Tools;
 use strassenc_runtime::{golden, model_file, network, random};
 
-/// One of everything: patches, a residual, groups, both pools, a concatenation, a dense layer.
+/// One of everything: patches, a residual, groups, both pools, a concatenation beside what
+/// is smaller for a while, a dense layer.
 const NET: &str = r#"
 name = "little"
 input = { shape = [9, 9, 2], bits = 6, frac = 6 }
@@ -25,7 +26,12 @@ layers = [
     { max_pool = { size = 2 } },
     { conv2d = { channels = 8, kernel = 3, pad = 1, stride = 2 } },
     "relu",
-    { concat = { body = [{ conv2d = { channels = 4, kernel = 3, pad = 1 } }, "relu"] } },
+    { concat = { body = [
+        { max_pool = { size = 2 } },
+        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+        "relu",
+        { upsample = 2 },
+    ] } },
     { average_pool = { size = 2 } },
     { dense = { units = 3 } },
 ]

@@ -318,7 +318,12 @@ layers = [
         { conv2d = { channels = 8, kernel = 1 } },
     ] } },
     "relu",
-    { concat = { body = [{ conv2d = { channels = 3, kernel = 3, pad = 1 } }, "relu"] } },
+    { concat = { body = [
+        { max_pool = { size = 2 } },
+        { conv2d = { channels = 3, kernel = 3, pad = 1 } },
+        "relu",
+        { upsample = 2 },
+    ] } },
     { average_pool = { size = 2 } },
     { dense = { units = 10, r = 16 } },
 ]
@@ -840,7 +845,12 @@ layers = [
         { conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } },
     ] } },
     "relu",
-    { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }, "relu"] } },
+    { concat = { body = [
+        { max_pool = { size = [1, 2] } },
+        { conv2d = { channels = 3, kernel = 1 } },
+        "relu",
+        { upsample = [1, 2] },
+    ] } },
     { average_pool = { size = 3 } },
     { dense = { units = 10, r = 16 } },
 ]

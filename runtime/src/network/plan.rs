@@ -774,7 +774,7 @@ fn is_of_size(place: &Place, name: &str, shape: Shape) -> Result<(), Violation> 
         return Ok(());
     }
     let cause = format!("`{name}` yields {shape}, more than {MAX_ELEMENTS} elements");
-    let help = "choose a larger stride, less pad or fewer channels";
+    let help = "choose a larger stride, less pad, fewer channels or less upsampling";
     Err(Violation::new(place.clone(), cause).help(help))
 }
 

@@ -134,6 +134,7 @@ fn windows(shape: &str, layers: &str) -> Vec<String> {
         plan::Op::Linear(l) => {
             Some(format!("{} {} {} p {}: {}", l.kernel, l.stride, l.pad, l.patch, step.output))
         }
+        plan::Op::Upsample(size) => Some(format!("{size}: {}", step.output)),
         plan::Op::MaxPool(p) | plan::Op::AveragePool(p) => {
             Some(format!("{} {} {}: {}", p.size, p.stride, p.pad, step.output))
         }
@@ -168,6 +169,9 @@ fn sizes_of_windows() {
     assert_eq!(windows("[6, 5]", &pool("size = [3, 1], stride = [1, 2]")), ["3×1 1×2 0×0: 4×3×1"]);
     assert_eq!(windows("[6, 5]", &pool("size = 2")), ["2×2 2×2 0×0: 3×2×1"]);
     assert_eq!(windows("[6, 5, 2]", "\"global_average_pool\""), ["6×5 6×5 0×0: 2"]);
+    assert_eq!(windows("[6, 5, 2]", "{ upsample = 2 }"), ["2×2: 12×10×2"]);
+    assert_eq!(windows("[6, 5]", "{ upsample = [1, 3] }"), ["1×3: 6×15×1"]);
+    assert_eq!(windows(row, "{ upsample = 3 }"), ["1×3: 1×192×2"]);
 }
 
 /// `conv1d` makes an image of one row of one axis or two; without it, two axes are rows and
@@ -316,6 +320,10 @@ fn errors() {
             "{ average_pool = { size = 3 } }, { max_pool = { size = 2 } }",
         ),
         ("[1, 64, 2]", "[8, 8, 2]"),
+        ("max_pool = { size = [1, 2] }", "upsample = [0, 2]"),
+        ("max_pool = { size = [1, 2] }", "upsample = 33"),
+        ("max_pool = { size = [1, 2] }", "upsample = 1"),
+        ("max_pool = { size = [1, 2] }", "upsample = { size = 2 }"),
     ];
     let of_concats = [
         ("size = 2", "size = 4"),
@@ -421,6 +429,18 @@ fn branches_side_by_side_have_the_channels_of_both() {
         "dense_0 [7] 3 s",
     ];
     assert_eq!(told, expected);
+}
+
+/// Doubled so often that no integer would count them.
+#[test]
+fn pixels_that_multiply_are_refused_before_they_overflow() {
+    let text = format!(
+        "name = \"t\"\ninput = {{ shape = [2, 2, 3], bits = 8, frac = 8 }}\nlayers = \
+         [{}{{ dense = {{ units = 3 }} }}]",
+        "{ upsample = 32 },\n".repeat(40)
+    );
+    let error = Network::parse("t", &text).unwrap_err().to_string();
+    assert!(error.contains("`upsample` yields 65536×65536×3, more than"), "{error}");
 }
 
 /// Doubled so often that no integer would count them.

@@ -412,7 +412,7 @@ pub(crate) mod tests {
     }
 
     /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain
-    /// ones, pooling, both kinds of residuals, branches side by side, one of them the input.
+    /// ones, pooling, both kinds of residuals, branches side by side, one of them the input, upsampling.
     pub fn images() -> Network {
         let text = r#"name = "t"
 input = { shape = [7, 6, 2], bits = 8, frac = 8 }
@@ -438,7 +438,8 @@ layers = [
     { concat = { body = [{ conv2d = { channels = 2, kernel = 1, r = 3 } }, "relu"], shortcut = [
         { max_pool = { size = 3, stride = 1, pad = 1 } },
     ] } },
-    { average_pool = { size = 2, pad = 1 } },
+    { upsample = [2, 3] },
+    { average_pool = { size = [2, 4], stride = 2, pad = [0, 1] } },
     { dense = { units = 3, r = 5 } },
 ]
 "#;

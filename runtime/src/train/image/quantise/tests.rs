@@ -28,6 +28,7 @@ layers = [
         { average_pool = { size = 2, stride = 1 } },
         { conv2d = { channels = 3, kernel = 2, stride = 2, pad = 1 } },
     ] } },
+    { upsample = 2 },
     { average_pool = { size = 3, pad = 1, stride = 1 } },
     { dense = { units = 3, r = 5 } },
 ]
