@@ -23,7 +23,7 @@ pub fn image_model(seed: u64) -> Model {
         shape[rng.random_range(0..2)] = 1;
     }
     let mut up = ChaCha8Rng::seed_from_u64(seed);
-    up.set_stream(1);
+    up.set_stream(3);
     let mut builder = Builder { rng, up, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];

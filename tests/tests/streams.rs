@@ -83,7 +83,7 @@ fn every_engine_computes_what_its_layer_does() {
 fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let (mut repacked, mut kept, mut joined) = (0, 0, [0; 2]);
+    let (mut repacked, mut kept, mut joined, mut enlarged) = (0, 0, [0; 2], 0);
     for seed in 0..40 {
         let model = image_model(seed);
         let (beats, frames) = any_streams(seed);
@@ -97,8 +97,10 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
             .filter(|n| matches!(n.primitive, Primitive::Repack { .. }))
             .count();
         for node in &compiled.graph.nodes {
-            if let Primitive::Concat(concat) = &node.primitive {
-                joined[usize::from(concat.together)] += 1;
+            match &node.primitive {
+                Primitive::Concat(concat) => joined[usize::from(concat.together)] += 1,
+                Primitive::Upsample(_) => enlarged += 1,
+                _ => {}
             }
         }
         kept += [&emitted.signature.input, &emitted.signature.output]
@@ -132,7 +134,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
         }
     }
     assert!(repacked > 15 && kept > 15, "{repacked} {kept}");
-    assert!(joined.iter().all(|n| *n > 3), "{joined:?}");
+    assert!(joined.iter().all(|n| *n > 3) && enlarged > 8, "{joined:?} {enlarged}");
 }
 
 #[test]
