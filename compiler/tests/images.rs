@@ -9,8 +9,7 @@ use strassenc::engine::{Choice, Engines};
 use strassenc::tools::Tools;
 use strassenc_runtime::{golden, model_file, network, random};
 
-/// One of everything: patches, a residual, groups, both pools, a concatenation beside what
-/// is smaller for a while, a dense layer.
+/// One of everything: patches, a residual, groups, both pools, a concatenation, a dense layer.
 const NET: &str = r#"
 name = "little"
 input = { shape = [9, 9, 2], bits = 6, frac = 6 }
@@ -26,12 +25,7 @@ layers = [
     { max_pool = { size = 2 } },
     { conv2d = { channels = 8, kernel = 3, pad = 1, stride = 2 } },
     "relu",
-    { concat = { body = [
-        { max_pool = { size = 2 } },
-        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
-        "relu",
-        { upsample = 2 },
-    ] } },
+    { concat = { body = [{ conv2d = { channels = 4, kernel = 3, pad = 1 } }, "relu"] } },
     { average_pool = { size = 2 } },
     { dense = { units = 3 } },
 ]
@@ -164,6 +158,61 @@ fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
             );
             assert!(error.contains(&told), "{error}");
             assert!(!path.join("short").exists());
+        }
+    }
+}
+
+/// A little U-Net: what is smaller for a while stands beside what was before it, twice.
+const U_NET: &str = r#"
+name = "u_net"
+input = { shape = [8, 8], bits = 6, frac = 6 }
+layers = [
+    { conv2d = { channels = 3, kernel = 3, pad = 1 } },
+    "relu",
+    { concat = { body = [
+        { max_pool = { size = 2 } },
+        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+        "relu",
+        { concat = { body = [
+            { max_pool = { size = 2 } },
+            { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+            "relu",
+            { upsample = 2 },
+        ] } },
+        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+        "relu",
+        { upsample = 2 },
+    ] } },
+    { conv2d = { channels = 2, kernel = 3, pad = 1 } },
+]
+"#;
+
+/// At full rate and under back pressure.
+#[test]
+fn the_skips_of_a_u_net_are_fifos_of_full_rate_or_of_the_least_depth() {
+    install_verilator();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), U_NET).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    done(path, &["verilog", "run", "-o", "full"]);
+    let full = Build::open(&path.join("full")).unwrap();
+    let fifos = &full.record.figures.streams.fifos;
+    assert_eq!(fifos.len(), 2);
+    assert!(fifos.iter().all(|f| f.live > 1 && f.live < f.rate && f.depth == f.rate), "{fifos:?}");
+    let text = std::fs::read_to_string(path.join("full/engines.toml")).unwrap();
+    let mut engines = Engines::parse(&text, "engines.toml").unwrap();
+    engines.fifos = fifos.iter().map(|fifo| (fifo.name.clone(), fifo.live)).collect();
+    std::fs::write(path.join("engines.toml"), engines.to_string()).unwrap();
+    done(path, &["verilog", "run", "-o", "least", "--engines", "engines.toml"]);
+    let least = Build::open(&path.join("least")).unwrap();
+    assert!(least.record.figures.streams.fifos.iter().all(|fifo| fifo.depth == fifo.live));
+    assert!(least.signature.ii > full.signature.ii);
+    for name in ["full", "least"] {
+        for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
+            let arguments = [&["simulate", name, "--random", "6"], pauses.as_slice()].concat();
+            let text = done(path, &arguments);
+            assert!(text.contains("every output is golden's"), "{text}");
         }
     }
 }
