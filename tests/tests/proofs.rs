@@ -338,8 +338,7 @@ const PROOFS: &[Proof] = &[
             "-set HEIGHT 1 -set ROWS 1 -set WIDTH 2 -set COLUMNS 2 -set K_W 2 -set PAD_W 1",
             "-set HEIGHT 2 -set ROWS 2 -set WIDTH 1 -set COLUMNS 1 -set K_H 2 -set PAD_H 1",
             "-set HEIGHT 2 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set STRIDE_H 2",
-            "-set HEIGHT 1 -set ROWS 1 -set WIDTH 2 -set COLUMNS 2 -set REPEATS 2 -set AGAIN 2",
-            "-set HEIGHT 2 -set ROWS 2 -set WIDTH 1 -set COLUMNS 1 -set AGAIN 2",
+            "-set HEIGHT 1 -set ROWS 1 -set WIDTH 2 -set COLUMNS 2 -set AGAIN 2",
         ],
         faults: &[
             Fault {
