@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, arr1};
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind,
+    Branches, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Upsample,
 };
 use strassenc_runtime::train::fake_quantised;
 use strassenc_runtime::{Extent, Format, Join, Shape, golden, model_file};
@@ -153,6 +153,20 @@ fn pooling_and_branches_by_hand() {
     assert_eq!(golden::infer(&model, &x).unwrap(), side_by_side);
     let yields = model.layers[0].yields(edge).unwrap();
     assert_eq!(yields, (Shape { height: 3, width: 2, channels: 2 }, format));
+}
+
+/// Each pixel twice down, and three times across; channels stay together.
+#[test]
+fn upsampling_by_hand() {
+    let format = Format { signed: true, bits: 4, frac: 1 };
+    let mut model = image_model(0);
+    model.input = Edge { shape: vec![2, 1, 2], format };
+    let size = Extent { h: 2, w: 3 };
+    model.layers = vec![Layer::Upsample(Upsample { name: "upsample".into(), size })];
+    let yields = model.layers[0].yields(model.input()).unwrap();
+    assert_eq!(yields, (Shape { height: 4, width: 3, channels: 2 }, format));
+    let (a, b) = ([1, 2, 1, 2, 1, 2], [-3, 4, -3, 4, -3, 4]);
+    assert_eq!(golden::infer(&model, &[1, 2, -3, 4]).unwrap(), [a, a, b, b].concat());
 }
 
 /// A square kernel over one row: what stands above and below it is multiplied by nothing but zeros.

@@ -585,6 +585,24 @@ fn windows_that_see_little_but_padding_are_refused() {
     assert!(!told.is_err_and(|told| told.contains("takes no pad")));
 }
 
+/// Nothing is computed from sizes that no image has.
+#[test]
+#[cfg(feature = "train")]
+fn upsampling_beyond_the_largest_image_is_refused() {
+    let model = images();
+    let pool = model.layers.iter().position(|layer| matches!(layer, Layer::Pool(_))).unwrap();
+    for (size, due) in [(4096, "makes more than 2^24 elements"), (4097, "4097 is not within 1..=")]
+    {
+        let name = model.layers[pool].name();
+        let told = from_bytes(&resealed(&model, |document, _| {
+            let upsample = serde_json::json!({ "kind": "upsample", "name": name, "size": size });
+            document["layers"][pool] = upsample;
+        }));
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains(&format!("`{name}`, size: {due}")), "{size}: {told}");
+    }
+}
+
 /// What reports add up over the layers of a model.
 #[cfg(feature = "train")]
 fn model_sums(model: &Model) -> usize {
