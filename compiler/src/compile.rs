@@ -588,7 +588,7 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
             }
         }
     }
-    engine::choose(dataflow, &options.target, expected, given)
+    engine::choose(dataflow, &options.target, expected, &options.schedule, given)
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.

@@ -12,6 +12,7 @@ use crate::interval::Interval;
 use crate::ir::words::Words;
 use crate::ir::{Dataflow, Kernel, Kind, Layer, OpKind, Windows};
 use crate::multipliers::Multipliers;
+use crate::schedule;
 use crate::serial::INTERVAL;
 use crate::stream::{Engine, Lines};
 use rayon::prelude::*;
@@ -256,8 +257,8 @@ struct Estimator<'a> {
     kernels: Vec<Option<KernelBits>>,
     /// The engines that the user gives.
     given: &'a Engines,
-    /// Whether a rate is asked for: only then are layers serial unasked.
-    asked: bool,
+    /// What a path between two registers may be; none where engines are only priced.
+    schedule: Option<&'a schedule::Options>,
 }
 
 /// No engines.
@@ -270,7 +271,7 @@ impl<'a> Estimator<'a> {
             layer.kernel().map(|k| kernel_bits(k, made_of(number)))
         };
         let kernels = dataflow.layers.par_iter().enumerate().map(bits).collect();
-        Estimator { dataflow, kernels, given: &NONE, asked: false }
+        Estimator { dataflow, kernels, given: &NONE, schedule: None }
     }
 }
 
@@ -285,6 +286,7 @@ pub fn choose(
     dataflow: &Dataflow,
     target: &Target,
     multipliers: Multipliers,
+    schedule: &schedule::Options,
     given: &Engines,
 ) -> Result<Engines> {
     target.validate()?;
@@ -297,18 +299,19 @@ pub fn choose(
         let help = "leave it out: this core takes a word every clock, and is no smaller for fewer";
         return Err(Error::input("--ii", cause).help(help));
     }
-    let asked = target.fps.is_some() || target.ii.is_some();
-    let estimator = &Estimator { given, asked, ..Estimator::new(dataflow, &|_| multipliers) };
+    let estimator = &Estimator {
+        given,
+        schedule: Some(schedule),
+        ..Estimator::new(dataflow, &|_| multipliers)
+    };
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target, Weights::of_rate());
     }
     let quickest = quickest(estimator, target.engine)?;
-    if let Some(ii) = target.ii {
-        let pixels = dataflow.edges[0].shape.pixels() as u64;
-        return at(estimator, quickest.max(pixels * u64::from(ii)), target, Weights::of_rate());
-    }
     if !target.budgeted() {
-        return at(estimator, quickest, target, Weights::default());
+        let pixels = dataflow.edges[0].shape.pixels() as u64;
+        let interval = pixels * u64::from(target.ii.unwrap_or(1));
+        return at(estimator, quickest.max(interval), target, Weights::of_rate());
     }
     if let Some(engines) = least(estimator, quickest, target, Weights::default())? {
         return Ok(engines);
@@ -496,16 +499,19 @@ impl Estimator<'_> {
                 }
                 let of_data = kernel.chain.multiplies_data();
                 let wired = allowed != Allowed::Folded || of_data || padded_rows(kernel, 1) == 0;
-                let may = match allowed {
-                    Allowed::Auto => self.asked,
-                    Allowed::Serial => true,
-                    Allowed::Unrolled | Allowed::Folded => false,
-                };
+                let may = matches!(allowed, Allowed::Auto | Allowed::Serial);
                 // What is loaded cannot be serial, which is refused where it is asked for.
                 let must = allowed == Allowed::Serial;
                 let serial = (may && !of_data && (must || kernel.chain.loaded.is_none()))
                     .then(|| serial(kernel, interval, must))
                     .flatten();
+                let serial = match serial {
+                    // Where it is asked for, the error says which path is too long.
+                    Some(interval) if must || !self.is_too_slow(number, interval)? => {
+                        Some(Choice::Serial { interval })
+                    }
+                    _ => None,
+                };
                 if wired && (serial.is_none() || allowed != Allowed::Serial) {
                     all.push(Choice::Unrolled);
                 }
@@ -531,6 +537,15 @@ impl Estimator<'_> {
                 Ok(vec![chosen])
             }
         }
+    }
+
+    /// Whether layer `number` cannot reach the clock with a word every `interval` clocks.
+    fn is_too_slow(&self, number: usize, interval: u32) -> Result<bool> {
+        let (bits, Some(options)) = (self.bits(number)?, self.schedule) else { return Ok(false) };
+        let digit = bits.u.max(bits.y).div_ceil(interval.into()) as u32;
+        let output = self.dataflow.yields(number).format.bits;
+        let widths = (bits.m as u32, output);
+        Ok(schedule::are_digits_too_slow((digit, interval), widths, options))
     }
 
     /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is;
@@ -767,14 +782,14 @@ const LOOP: u64 = 40;
 /// Clocks of a layer in digits beside those in which they pass, about.
 const DEPTH: u64 = 16;
 
-/// A kernel in digits that takes `interval` clocks for a frame at most: as many for a window as
-/// there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in LUTs, and is
+/// The clocks for a window of a kernel in digits that takes `interval` clocks for a frame at most:
+/// as many as there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in LUTs, and is
 /// only taken where it `must` be.
-fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<Choice> {
+fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<u32> {
     let most = u64::from(*INTERVAL.end());
     let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);
     let least = if must { 2 } else { SLOW };
-    (every >= least).then_some(Choice::Serial { interval: every as u32 })
+    (every >= least).then_some(every as u32)
 }
 
 /// The fewest clocks from word to word for which a layer in digits is chosen.

@@ -289,8 +289,8 @@ impl<'a> Writer<'a> {
                 name,
             }),
             Op::Constant => {
-                let value = self.constant(node, &name, clock);
-                clock.wires.push(wire(value));
+                let (value, origin) = (self.constant(node, &name, clock), ascii(&own.origin));
+                clock.registers.push(Register { name, high, value, origin });
             }
             Op::Add { terms, negates, restarts } => {
                 let of = |(x, negate): (&NodeId, &bool)| (self.name(*x), u8::from(*negate));
@@ -503,7 +503,7 @@ impl<'a> Writer<'a> {
         for j in (0..digit).rev() {
             let all = (0..places).rev().map(|k| if bit(k * digit + j) { '1' } else { '0' });
             let table = format!("{name}_bit_{j}");
-            columns.push(format!("{table}[position_{}]", node.begins));
+            columns.push(format!("{table}[position_{}]", node.begins - 1));
             clock.tables.push(Table { name: table, places, value: all.collect() });
         }
         if columns.len() == 1 { columns.remove(0) } else { format!("{{{}}}", columns.join(", ")) }

@@ -3,10 +3,39 @@
 use super::path::{Path, Paths, sum, too_slow};
 use super::{Limit, Options};
 use crate::circuit::{self, Circuit};
-use crate::device::Family;
+use crate::device::{Device, Family};
 use crate::serial::{Form, Node, Op, Serial};
 use std::collections::BTreeMap;
 use strassenc_runtime::Result;
+
+/// Whether a layer in digits of so many bits, of which a word has up to `interval`, is too slow for
+/// the clock that was asked for, whatever it sums up: its sums of three terms, the choice of a digit
+/// that is multiplied, a product of so many bits, or the bounds of an output.
+pub fn are_digits_too_slow(
+    (digit, interval): (u32, u32),
+    (product, output): (u32, u32),
+    options: &Options,
+) -> bool {
+    let Limit::Clock { device, .. } = options.limit else { return false };
+    let paths = Paths::empty(options);
+    let (before, within) = paths.multiplier(product, options);
+    let all = [
+        sum(digit, 3, &paths.delays),
+        choice(interval, device, &paths).then(before),
+        within,
+        sum(output, 2, &paths.delays).then(paths.memory()),
+    ];
+    !all.into_iter().all(|path| paths.fits(path))
+}
+
+/// A choice among so many places; 16 with the multiplexers behind LUTs of 6 inputs.
+fn choice(places: u32, device: Device, paths: &Paths) -> Path {
+    let levels = match device.family {
+        Family::Xc7 | Family::Xcup => places.checked_ilog2().map_or(0, |log| log / 4 + 1),
+        _ => places.next_power_of_two().ilog2(),
+    };
+    Path { sum: levels * paths.delays.sum, widest: 0 }
+}
 
 /// Checks that each path between two registers of a layer in digits takes no longer than the clock
 /// that was asked for lets it. Where none was, nothing is checked: one sum of digits lies between
@@ -17,16 +46,7 @@ use strassenc_runtime::Result;
 pub fn digits_fit(circuit: &Circuit, serial: &Serial, options: &Options) -> Result<()> {
     let Limit::Clock { device, .. } = options.limit else { return Ok(()) };
     let paths = Paths::empty(options);
-    let luts_of_six = matches!(device.family, Family::Xc7 | Family::Xcup);
-    // A choice among so many places; 16 with the multiplexers behind LUTs of 6 inputs.
-    let choice = |places: u32| {
-        let levels = if luts_of_six {
-            places.checked_ilog2().map_or(0, |log| log / 4 + 1)
-        } else {
-            places.next_power_of_two().ilog2()
-        };
-        Path { sum: levels * paths.delays.sum, widest: 0 }
-    };
+    let choice = |places| choice(places, device, &paths);
     let mut rows: BTreeMap<u32, u32> = BTreeMap::new();
     for node in &serial.nodes {
         if let Op::Multiply { multiplier, .. } = node.op {
@@ -49,7 +69,7 @@ pub fn digits_fit(circuit: &Circuit, serial: &Serial, options: &Options) -> Resu
                 (read.worst(choice(places)), Path::default())
             }
             // Few bits of a place decide a constant's.
-            (Op::Constant, _) => (Path::default(), choice(2)),
+            (Op::Constant, _) => (choice(2), Path::default()),
             (Op::Shift { .. } | Op::Delay(_), _) => (read, Path::default()),
             (Op::Multiply { multiplier, .. }, _) => {
                 let (before, within) = paths.multiplier(own.width, options);

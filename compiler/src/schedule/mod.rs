@@ -31,7 +31,7 @@ mod simulate;
 mod text;
 mod verify;
 
-pub use digits::digits_fit;
+pub use digits::{are_digits_too_slow, digits_fit};
 pub use optimise::{earliest, schedule};
 pub use path::{is_sum_too_slow, is_too_slow};
 pub use segment::{Source, segment};

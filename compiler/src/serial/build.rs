@@ -241,7 +241,7 @@ impl<'a> Times<'a> {
         }
         let of = |term: &Term| match term.shift {
             // Digits of constants are there at any time, but their place is not before clock 1.
-            _ if self.is_constant(term.node) => 2,
+            _ if self.is_constant(term.node) => 3,
             0 => self.birth(term.node) + 1,
             shift => {
                 (self.birth(term.node) + 2).saturating_sub(shift / self.digit[id.index()]).max(2)

@@ -110,7 +110,7 @@ pub enum Op {
         /// The clock whose strobe lets it in.
         holds: u32,
     },
-    /// The digits of a constant.
+    /// The digits of a constant, from a register.
     Constant,
     /// `a ± b`, or `a ± b ± c`, from a register.
     Add {
@@ -210,11 +210,10 @@ impl Serial {
     }
 
     /// The clocks from which the places of digits are counted: those of the first digits that
-    /// multipliers and constants show, and the ones before those that are shown from a register.
+    /// multipliers read, and the ones before those that words and constants show from a register.
     pub fn places(&self, circuit: &Circuit) -> BTreeSet<u32> {
         let of_node = |node: &Node| match node.op {
-            Op::Digits { .. } => Some(node.begins - 1),
-            Op::Constant => Some(node.begins),
+            Op::Digits { .. } | Op::Constant => Some(node.begins - 1),
             _ => None,
         };
         let turns = self.multipliers(circuit).into_iter().map(|multiplier| multiplier.first);
@@ -234,12 +233,12 @@ impl Serial {
         let bits = node.form.bits();
         match node.op {
             Op::Parallel(_) if clocks(&circuit.node(node.of).op, 0) > 0 => bits,
-            Op::Parallel(_) | Op::Constant | Op::Multiply { .. } => 0,
+            Op::Parallel(_) | Op::Multiply { .. } => 0,
             Op::Digits { x, .. } => self.node(x).form.bits() + bits,
             // A carry less than it has terms.
             Op::Add { terms, .. } => bits + terms.len() as u32 - 1,
             Op::Shift { .. } => bits + node.shift % bits,
-            Op::Delay(_) => bits,
+            Op::Delay(_) | Op::Constant => bits,
             Op::Gather { x, digits } => (digits - 1) * self.node(x).form.bits(),
         }
     }

@@ -113,6 +113,11 @@ impl<'a> Simulator<'a> {
         self.strobes.get(clock as usize).copied().unwrap_or(false)
     }
 
+    /// The place of the digit that a node shows in the next clock.
+    fn next_place(&self, node: &Node, held: &Held) -> u32 {
+        if self.strobe(node.begins - 1) { 0 } else { held.position + 1 }
+    }
+
     /// What a node shows.
     fn show(&self, node: &Node, held: &Held, input: &[i64]) -> i64 {
         let own = self.circuit.node(node.of);
@@ -124,19 +129,13 @@ impl<'a> Simulator<'a> {
                 let value = own.op.compute(input, |_| x.map_or(0, |x| self.shown[x.index()]));
                 wrap(value, bits, own.signed)
             }
-            Op::Constant => {
-                let circuit::Op::Constant(value) = own.op else { return 0 };
-                let below = held.position * bits;
-                // In two steps: what is shifted in is beyond 64 bits only in its sign.
-                let value = i128::from(value) << node.shift >> below.min(127);
-                low(value as i64, bits)
-            }
             Op::Gather { x, digits } => {
                 let digit = self.serial.node(x).form.bits();
                 let word = last | self.shown[x.index()] << (digit * (digits - 1));
                 wrap(word, bits, own.signed)
             }
-            Op::Digits { .. }
+            Op::Constant
+            | Op::Digits { .. }
             | Op::Add { .. }
             | Op::Shift { .. }
             | Op::Delay(_)
@@ -151,11 +150,17 @@ impl<'a> Simulator<'a> {
         let shown = |x: super::NodeId| self.shown[x.index()];
         let next = match node.op {
             Op::Parallel(Some(x)) => wrap(own.op.compute(&[], |_| shown(x)), bits, own.signed),
-            Op::Parallel(None) | Op::Constant => return,
+            Op::Parallel(None) => return,
+            Op::Constant => {
+                let circuit::Op::Constant(value) = own.op else { return };
+                let below = self.next_place(node, held) * bits;
+                // In two steps: what is shifted in is beyond 64 bits only in its sign.
+                let value = i128::from(value) << node.shift >> below.min(127);
+                low(value as i64, bits)
+            }
             Op::Digits { x, holds } => {
-                // The place of the next digit: above the word the register stays as it is, all
-                // sign.
-                let place = if self.strobe(node.begins - 1) { 0 } else { held.position + 1 };
+                // Above the word the register stays as it is, all sign.
+                let place = self.next_place(node, held);
                 let word = self.serial.node(x).form.bits() - u32::from(own.signed);
                 let digit = if place < word.div_ceil(bits) + u32::from(own.signed) {
                     low(held.carry >> (place * bits).min(63), bits)

@@ -171,7 +171,7 @@ impl Checked<'_> {
             }
             (Op::Constant, Form::Serial(_)) => {
                 let constant = matches!(own.op, circuit::Op::Constant(_));
-                ensure(constant && begins > 0, || "is no constant".into())
+                ensure(constant && begins > 1, || "is no constant".into())
             }
             (Op::Add { terms, negates, restarts }, Form::Serial(digit)) => {
                 let circuit::Op::Add(due) = own.op else { return Err("is no sum".into()) };
