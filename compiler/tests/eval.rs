@@ -87,6 +87,29 @@ fn accuracies_stand_side_by_side() {
     assert_eq!((&json["samples"], &json["golden"]["correct"]), (&4.into(), &4.into()));
     assert_eq!(json["fake_quantised"]["differing"], 0);
     assert_eq!(json["sha256"], model_file::sha256(&model()).unwrap());
+    assert_eq!(json["confusion"]["samples"], serde_json::json!([[2, 0], [0, 2]]));
+}
+
+#[test]
+fn classes_are_told_one_by_one() {
+    let folder = folder(TEST);
+    let arguments = [&DATA[..], &["--confusion", "--svg", "c.svg"]].concat();
+    let text = String::from_utf8(eval(folder.path(), &arguments).stdout).unwrap();
+    let lines: Vec<String> =
+        text.lines().skip(6).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "class samples recall precision most often taken for",
+            "0 2 100.00 % 66.67 %",
+            "1 3 66.67 % 100.00 % 0 (1)",
+            "c.svg",
+        ]
+    );
+    let drawn = std::fs::read_to_string(folder.path().join("c.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.contains("said to be of class"));
+    // What is there is left alone, before anything is computed.
+    refused(folder.path(), 3, &arguments);
 }
 
 #[test]

@@ -225,9 +225,11 @@ fn what_is_counted_is_told_for_every_kind_of_network() {
     }
     assert_eq!(images["layers"][0]["kind"], "conv 3×3");
     assert_eq!(number(&images, "/total/multiplications"), 15_840);
-    assert_eq!(number(&images, "/total/multipliers"), 64 + 4 + 1 + 1);
-    assert_eq!(images["layers"][2]["engine"]["choice"]["engine"], "folded");
-    assert_eq!(rows(&images), 2);
+    assert_eq!(number(&images, "/total/multipliers"), 64 / 4 + 64 / 16 + 1 + 1);
+    for (layer, engine) in [(0, "serial"), (2, "serial"), (4, "folded")] {
+        assert_eq!(images["layers"][layer]["engine"]["choice"]["engine"], engine);
+    }
+    assert_eq!(rows(&images), 4);
     assert_eq!(images["sharing"]["matrices"][0]["layer"], "conv_0");
     for figure in ["rom_bits", "brams", "luts"] {
         assert!(images["total"][figure].as_f64().unwrap() > 0.0, "{figure}");

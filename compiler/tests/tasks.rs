@@ -51,6 +51,8 @@ frozen = { epochs = 2 }
     let told = strassenc(folder, &["eval", "run"]).stdout;
     let told = String::from_utf8(told).unwrap();
     assert!(told.contains("R²") && told.contains("RMSE, MAE"), "{told}");
+    let refused = strassenc(folder, &["eval", "run", "--confusion"]);
+    assert!(refused.status.code() == Some(2) && refused.stdout.is_empty());
 
     json(folder, &["verilog", "run", "-o", "core", "--json"]);
     let signature = std::fs::read(folder.join("core/signature.json")).unwrap();

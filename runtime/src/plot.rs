@@ -20,7 +20,7 @@ pub const Y_LABELS: u32 = 64;
 
 /// Height of letters, and of a row of them, in pixels.
 const FONT: u32 = 13;
-const ROW: u32 = 20;
+pub(crate) const ROW: u32 = 20;
 /// Length of the line before a name of a legend, and of the space around it.
 const LINE: i32 = 18;
 const GAP: i32 = 8;
@@ -57,11 +57,11 @@ impl Ranged for Axis {
 }
 
 /// About as wide as a text is, in pixels: an SVG does not know the font that it is shown in.
-fn width(text: &str) -> i32 {
+pub(crate) fn width(text: &str) -> i32 {
     (text.chars().count() as f64 * 0.62 * f64::from(FONT)).ceil() as i32
 }
 
-fn font<'a>() -> TextStyle<'a> {
+pub(crate) fn font<'a>() -> TextStyle<'a> {
     ("sans-serif", FONT as i32).into()
 }
 

@@ -5,6 +5,7 @@
 //! `sequence` each have one.
 
 mod checkpoint;
+mod confusion;
 mod curves;
 mod exact;
 mod image;
@@ -22,6 +23,7 @@ mod streams;
 mod ternary;
 
 pub use checkpoint::Tensors;
+pub use confusion::{Confusion, Told};
 pub use curves::{compare, svg as curves_of};
 pub use exact::fake_quantised;
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};

@@ -8,15 +8,18 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::path::Path;
 use strassenc::adder_graph::{self, Operands, Terms};
 use strassenc::circuit;
-use strassenc::compile::{Compiled, Options, SerialLayer, compile};
+use strassenc::compile::{Compiled, Options, SerialLayer, compile, plan};
+use strassenc::device::DEVICES;
 use strassenc::emit::{self, emit};
-use strassenc::engine::{Allowed, Target};
+use strassenc::engine::{Allowed, Choice, Target};
 use strassenc::multipliers::Multipliers;
+use strassenc::schedule::{self, Limit};
 use strassenc::serial::{self, Form, Node, NodeId, Op, Serial, Simulator};
 use strassenc::simulate::{self, Sources};
-use strassenc_runtime::{Model, golden};
+use strassenc_runtime::{Model, golden, model_file};
 use strassenc_tests::models::{LayerRecipe, small};
 use strassenc_tests::{
     Recipe, any_streams, image_model, inputs, property, random_model, recipes, tools,
@@ -310,4 +313,21 @@ fn digits_compute_in_verilator_what_golden_does() {
             assert!(emitted.signature.ii >= *ii, "{} for {ii}", emitted.signature.ii);
         }
     });
+}
+
+/// Between two registers there is an addition of a digit, which no device has in half a nanosecond.
+#[test]
+fn digits_are_chosen_where_they_reach_the_clock() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/models/fashion-cnn.safetensors");
+    let model = model_file::load(Path::new(path)).unwrap();
+    for device in DEVICES {
+        for (period_ps, due) in [(50_000, true), (500, false)] {
+            let limit = Limit::Clock { device, period_ps };
+            let schedule = schedule::Options { limit, ..schedule::Options::default() };
+            let options = Options { schedule, ..Options::default() };
+            let (_, engines) = plan(&model, &options).unwrap();
+            let serial = engines.layers.values().any(|c| matches!(c, Choice::Serial { .. }));
+            assert_eq!(serial, due, "{} with {period_ps} ps", device.name);
+        }
+    }
 }

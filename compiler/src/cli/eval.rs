@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
-use strassenc_runtime::data::{Split, npy};
+use strassenc_runtime::data::{DataSet, Split, npy};
 use strassenc_runtime::error::significant;
 use strassenc_runtime::network::{Measure, Recipe};
-use strassenc_runtime::train::{self, CHECKPOINT, ImageCheckpoint, Measures, SequenceCheckpoint};
+use strassenc_runtime::train::{
+    self, CHECKPOINT, Confusion, ImageCheckpoint, Measures, SequenceCheckpoint,
+};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
@@ -33,6 +35,8 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, o
 #[command(after_help = "Examples:
   strassenc eval runs/digits                       on the data it was trained on
   strassenc eval model.safetensors --data mnist --samples 1000
+  strassenc eval runs/digits --confusion           and which classes are taken for which
+  strassenc eval runs/digits --svg confusion.svg   that as a picture
   strassenc eval runs/austen                       a language model: bits per character
   strassenc eval runs/mnist --data mnist:FOLDER --json
   strassenc eval runs/mnist --vectors FOLDER       and keep what another program can check")]
@@ -51,6 +55,12 @@ pub struct Args {
     /// 2,000 at most, which are one sequence
     #[arg(long, value_name = "FOLDER", value_parser = super::written_folder())]
     vectors: Option<PathBuf>,
+    /// Print how well each class is told, and which one it is most often taken for
+    #[arg(long)]
+    confusion: bool,
+    /// Draw the confusion matrix of the integer network, or of one in full precision
+    #[arg(long, value_name = "FILE", value_parser = super::written())]
+    svg: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
     /// Print JSON
@@ -75,6 +85,8 @@ struct Report {
     float: Option<Float>,
     /// The share of input elements that saturate in the input format.
     saturated_inputs: f64,
+    /// Of the integers, or of a run in full precision; none where samples have no one class.
+    confusion: Option<Confusion>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -112,16 +124,20 @@ fn check_vectors(folder: &Path, overwrite: &Overwrite) -> Result<()> {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    args.overwrite.check_all(&[("--svg", args.svg.as_deref())])?;
+    let asked = Asked { json: args.json, confusion: args.confusion, svg: args.svg.clone() };
     if let Some(checkpoint) = full_precision(&args.model) {
-        return run_full_precision(args, &checkpoint);
+        return run_full_precision(args, &checkpoint, &asked);
     }
     let model = verilog::load(&args.model)?;
     if let Some(folder) = &args.vectors {
         check_vectors(folder, &args.overwrite)?;
     }
     if model.provenance.alphabet.is_some() {
+        asked.check(None)?;
         return text::run(args, Some(&model));
     }
+    asked.check(Some(model.provenance.recipe().loss.measure()))?;
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let tools = home::tools()?;
     let data = data::of_model(&model, args.data.as_deref())?;
@@ -148,16 +164,13 @@ pub fn run(args: Args) -> Result<()> {
         }),
         float: float(&model, &recipe, &path, &split),
         saturated_inputs: split.x.saturated(model.input.format),
+        confusion: confusion(outputs.view(), &split, &data),
         model: path,
     };
     if let Some(folder) = &args.vectors {
         write_vectors(folder, &model, [&inputs, &outputs], &split, &args.overwrite)?;
     }
-    if args.json {
-        output::json(&report)?;
-    } else {
-        output::line(render(&report))?;
-    }
+    show(&report, &asked)?;
     if report.saturated_inputs > 0.01 {
         output::note(format_args!(
             "warning: {:.1} % of the input values lie outside the input format {} and saturate: is \
@@ -190,14 +203,18 @@ fn full_precision(run: &Path) -> Option<PathBuf> {
     (vectors || is_text()).then_some(path)
 }
 
-fn run_full_precision(args: Args, path: &Path) -> Result<()> {
+fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
     if let Some(folder) = &args.vectors {
         let cause =
             format!("{}: a run in full precision has no integers to write", folder.display());
         return Err(Error::input("--vectors", cause).help("leave --vectors away"));
     }
-    let Ok(checkpoint) = ImageCheckpoint::load(path) else { return text::run(args, None) };
+    let Ok(checkpoint) = ImageCheckpoint::load(path) else {
+        asked.check(None)?;
+        return text::run(args, None);
+    };
     let network = &checkpoint.network;
+    asked.check(Some(network.train.loss.measure()))?;
     let origin = Origin::new(Some(checkpoint.data_name()), Some(network));
     let data = data::of_origin(args.data.as_deref(), &origin)?;
     data.check_shape(&network.input.shape, "give samples of that shape")?;
@@ -218,9 +235,75 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
             &split,
         ))),
         saturated_inputs: split.x.saturated(network.input.format()),
+        confusion: confusion(outputs.view(), &split, &data),
         model: args.model,
     };
-    if args.json { output::json(&report) } else { output::line(render(&report)) }
+    show(&report, asked)
+}
+
+/// The confusion matrix of outputs `[samples, classes]`, where samples have one class each.
+fn confusion<T: Copy + PartialOrd>(
+    outputs: ArrayView2<T>,
+    split: &Split,
+    data: &DataSet,
+) -> Option<Confusion> {
+    let classes = || Confusion::of(outputs, &split.labels, data.class_names.as_deref());
+    split.targets.is_none().then(classes)
+}
+
+/// How the report is shown.
+struct Asked {
+    json: bool,
+    confusion: bool,
+    svg: Option<PathBuf>,
+}
+
+impl Asked {
+    /// Fails where classes are asked for of a network that does not tell one class of a sample,
+    /// but something else, by which it is judged.
+    fn check(&self, measure: Option<Measure>) -> Result<()> {
+        let options = [(self.confusion, "--confusion"), (self.svg.is_some(), "--svg")];
+        match options.into_iter().find(|(given, _)| *given) {
+            Some((_, option)) if measure != Some(Measure::Accuracy) => {
+                let cause = "is about networks that tell one class of a sample";
+                Err(Error::input(option, cause).help("leave it out"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn show(report: &Report, asked: &Asked) -> Result<()> {
+    if let (Some(path), Some(confusion)) = (&asked.svg, &report.confusion) {
+        files::write(path, confusion.svg()?.as_bytes())?;
+    }
+    if asked.json {
+        return output::json(report);
+    }
+    output::line(render(report))?;
+    if let Some(confusion) = report.confusion.as_ref().filter(|_| asked.confusion) {
+        output::line(told(confusion))?;
+    }
+    asked.svg.iter().try_for_each(|path| output::line(path.display()))
+}
+
+/// A row for each class.
+fn told(confusion: &Confusion) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["class", "samples", "recall", "precision", "most often taken for"]);
+    let percent =
+        |share: Option<f64>| share.map_or("none".into(), |s| format!("{:.2} %", 100.0 * s));
+    for (name, told) in confusion.classes.iter().zip(confusion.told()) {
+        let other = |(class, n): (usize, usize)| format!("{} ({n})", confusion.classes[class]);
+        let other = told.taken_for.map(other).unwrap_or_default();
+        let (recall, precision) = (percent(told.recall), percent(told.precision));
+        table.add_row([name.clone(), told.samples.to_string(), recall, precision, other]);
+    }
+    for column in table.column_iter_mut().skip(1).take(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("\n{table}")
 }
 
 /// Writes what another program can check, all or nothing: inputs and outputs, `[samples, elements]`
