@@ -25,7 +25,7 @@ module strassenc_serial_multiplier #(
     input  wire                    clk,
     input  wire                    clken,
     input  wire    [TURN_BITS-1:0] turn,
-    input  wire   [ROWS*DIGIT-1:0] digits,
+    input  wire   [ROWS*DIGIT-1:0] row_digits,
     output wire [PRODUCT_BITS-1:0] product
 );
     // Whose digit each place has.
@@ -47,7 +47,7 @@ module strassenc_serial_multiplier #(
             for (i = 0; i < DIGIT; i = i + 1) begin : bits
                 wire [ROWS-1:0] column;
                 for (k = 0; k < ROWS; k = k + 1) begin : rows
-                    assign column[k] = digits[k*DIGIT+i];
+                    assign column[k] = row_digits[k*DIGIT+i];
                 end
                 strassenc_select #(
                     .COUNT        (ROWS),

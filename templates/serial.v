@@ -89,7 +89,7 @@ module {{ module }} (
         .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.bits }}), .LATENCY({{ m.latency }})
     ) multiply_{{ m.number }} (
         .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}),
-        .turn(position_{{ m.first }}), .digits({ {{- m.words -}} }),
+        .turn(position_{{ m.first }}), .row_digits({ {{- m.words -}} }),
         .product(multiplier_{{ m.number }})
     );
 {%- endfor %}

@@ -36,7 +36,7 @@ module strassenc_serial_multiplier_check #(
 
     reg                     clken;
     reg     [TURN_BITS-1:0] turn;
-    reg    [ROWS*DIGIT-1:0] digits;
+    reg    [ROWS*DIGIT-1:0] row_digits;
     wire [PRODUCT_BITS-1:0] product;
     reg  [PRODUCT_BITS-1:0] due;
     reg  [OPERAND_BITS-1:0] words [0:ROWS*WORDS-1];
@@ -54,11 +54,11 @@ module strassenc_serial_multiplier_check #(
         .PRODUCT_BITS    (PRODUCT_BITS),
         .LATENCY         (LATENCY)
     ) dut (
-        .clk    (clk),
-        .clken  (clken),
-        .turn   (turn),
-        .digits (digits),
-        .product(product)
+        .clk       (clk),
+        .clken     (clken),
+        .turn      (turn),
+        .row_digits(row_digits),
+        .product   (product)
     );
 
     integer seed = 64 * ROWS + OPERAND_BITS;
@@ -85,11 +85,11 @@ module strassenc_serial_multiplier_check #(
             turn = clock % INTERVAL;
             // A row's digits begin as many clocks later as its turn is.
             for (row = 0; row < ROWS; row = row + 1) begin
-                digits[row*DIGIT+:DIGIT] = $random(seed);
+                row_digits[row*DIGIT+:DIGIT] = $random(seed);
                 if (clock >= row) begin
                     n = (clock - row) / INTERVAL;
                     read;
-                    digits[row*DIGIT+:DIGIT] = wide >>> (((clock - row) % INTERVAL) * DIGIT);
+                    row_digits[row*DIGIT+:DIGIT] = wide >>> (((clock - row) % INTERVAL) * DIGIT);
                 end
             end
             at = clock - (DIGITS - 1) - LATENCY;
