@@ -126,8 +126,8 @@ module strassenc_positions #(
     reg [CHARACTER_BITS-1:0] window_character;
     reg [ADDRESS_BITS-1:0]   window_address;
 
-    // By step: it is at hand, and so is the last tap of its windows; its last block; its last window
-    // that differs from others.
+    // By step: it is at hand, and so is the last tap of its windows; its last block; its last
+    // window that differs from others.
     wire [STEPS-1:0] last_tap;
     wire [STEPS-1:0] last_block;
     wire [STEPS-1:0] last_window;
