@@ -10,7 +10,14 @@
 // reads it.
 {%- endif %}
 `default_nettype none
+{%- if alone %}
 
+// Yosys maps it to fewer LUTs alone than as part of what is around it.
+`ifdef YOSYS
+(* keep_hierarchy *)
+`endif
+{%- else %}
+{% endif %}
 module {{ module }} (
     input  wire clk,
 {%- if ahead %}

@@ -939,6 +939,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Requantise, "depth", |p| p.depth += 1),
     of!(Accumulate, "what is taken", |p| p.maximum ^= true),
     of!(Accumulate, "words", |p| p.count += 1),
+    of!(Accumulate, "words of windows", |p| p.of_windows ^= true),
     of!(Patches, "height of a patch", |p| p.patch.h += 1),
     of!(Patches, "width of a patch", |p| p.patch.w += 1),
     of!(Patches, "transposed patch", |p| std::mem::swap(&mut p.patch.h, &mut p.patch.w)),

@@ -35,7 +35,13 @@ struct Text<'a> {
     file: Option<String>,
     contents: &'a [String],
     ahead: bool,
+    /// Whether it is mapped alone.
+    alone: bool,
 }
+
+/// Words of a ROM that a LUT of 6 inputs holds a bit of. Where ROMs of more are mapped with what is
+/// around them, Yosys takes two to five times the LUTs.
+const OF_A_LUT: usize = 64;
 
 /// Bits of an address of so many words, at least 1.
 pub(crate) fn address_bits(depth: usize) -> usize {
@@ -165,6 +171,7 @@ impl Rom {
             file: file.clone(),
             contents: if large { &[] } else { &self.words },
             ahead,
+            alone: depth > OF_A_LUT,
         };
         let text = text
             .render()

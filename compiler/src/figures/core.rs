@@ -219,7 +219,7 @@ pub(crate) fn of_layer(
         let (part, ends) = (node.primitive.part(), node.ends(&streams));
         let mut figures = PrimitiveFigures::new(&node.name, node.layer, part, &ends);
         for rom in part.roms(&ends) {
-            let memory = Memory::new(rom.data, 1 << rom.address, MemoryKind::Rom);
+            let memory = Memory::rom(rom.data, rom.words);
             figures.roms.extend(std::iter::repeat_n(memory, rom.lookups.len().max(1)));
         }
         all + figures.of(Family::Xc7)

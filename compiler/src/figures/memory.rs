@@ -115,6 +115,15 @@ impl Memory {
         Memory { bits: bits as u64, words: words as u64, kind }
     }
 
+    /// A ROM of words that are not known yet. Of few words many bits are equal in all of them: of n
+    /// bits, each of which is one of d that differ, about d · (1 - e^(-n/d)) differ.
+    pub fn rom(bits: usize, words: usize) -> Self {
+        // Two never change.
+        let all = 2f64.powi(words.min(64) as i32) - 2.0;
+        let differ = all * -(-(bits as f64) / all.max(1.0)).exp_m1();
+        Memory::new(differ.round() as usize, words, MemoryKind::Rom)
+    }
+
     /// What it takes of this family.
     pub fn of(self, family: Family) -> Taken {
         let Memory { bits, words, kind } = self;
@@ -176,6 +185,13 @@ mod tests {
         assert_eq!([registered(16, 512), registered(16, 2048)], [1, 2]);
         assert!(of(8, 64, MemoryKind::Registered).luts > 0);
         assert_eq!(of(16, 1024, MemoryKind::Registered).luts, 0);
+    }
+
+    #[test]
+    fn few_words_have_few_bits_that_differ() {
+        let bits = |bits, words| Memory::rom(bits, words).bits;
+        // Four words have 14 bits that differ and change; 1,152 bits of eight have most of 254.
+        assert_eq!([bits(9, 1), bits(500, 4), bits(1152, 8), bits(768, 32)], [0, 14, 251, 768]);
     }
 
     #[test]

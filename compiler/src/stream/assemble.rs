@@ -404,7 +404,7 @@ impl<'a> Builder<'a> {
                 let taps =
                     self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
                 let maximum = *kind == PoolKind::Max;
-                let pool = Accumulate { maximum, count };
+                let pool = Accumulate { maximum, count, of_windows: true };
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
             }
             (Kind::Upsample { size }, Engine::Elementwise { lanes }) => {
@@ -703,7 +703,7 @@ impl<'a> Builder<'a> {
         );
         let (array, blocks) = (Array::of_filters(wb, positions), positions.blocks());
         let all = self.into(number, "wb_array", array, words, (wb.rows, sums, blocks * count));
-        let largest = Accumulate { maximum: true, count };
+        let largest = Accumulate { maximum: true, count, of_windows: false };
         let u = self.into(number, "largest", largest, all, (wb.rows, sums, blocks));
         let m = self.products(number, folded, u, positions.reads() / blocks);
         let Stream { lanes, words, .. } = self.streams[m.index()];

@@ -366,7 +366,8 @@ impl Due<'_> {
             (Primitive::Accumulate(_), Kind::Pool { kind, windows }) => {
                 let (maximum, count) = (*kind == PoolKind::Max, windows.size.h * windows.size.w);
                 let all = [Holds::Of(number, Step::Read)];
-                Rule::new(Accumulate { maximum, count }, &all, z).lanes(lanes, lanes)
+                let pool = Accumulate { maximum, count, of_windows: true };
+                Rule::new(pool, &all, z).lanes(lanes, lanes)
             }
             (Primitive::Upsample(_), Kind::Upsample { size }) => {
                 let (image, words) = (layer.input, layer.input.channels / lanes);
@@ -538,7 +539,7 @@ fn folded(
             Rule::new(array, &[of(Step::Read)], yields).lanes(wb.lanes, wb.rows)
         }
         (Primitive::Accumulate(_), None) => {
-            let largest = Accumulate { maximum: true, count: positions };
+            let largest = Accumulate { maximum: true, count: positions, of_windows: false };
             Rule::new(largest, &[of(Step::AllSums)], of(Step::Sums)).lanes(wb.rows, wb.rows)
         }
         (Primitive::Bank(_), _) => {

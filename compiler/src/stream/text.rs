@@ -264,7 +264,7 @@ parts! {
     Array { table, sums, repeats, depth, ends }
     Bank { shift, coefficient_bits, digits, entry_bits, depth }
     Requantise { left, base, amount_bits, constant_bits, sum_bits, depth }
-    Accumulate { maximum, count }
+    Accumulate { maximum, count, of_windows }
     Patches { patch, grid, image }
     Positions { characters, words, count, steps }
     Tanh { frac }

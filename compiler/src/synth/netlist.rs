@@ -132,6 +132,8 @@ struct Design {
 #[derive(Deserialize)]
 struct Module {
     #[serde(default)]
+    attributes: BTreeMap<String, serde::de::IgnoredAny>,
+    #[serde(default)]
     cells: BTreeMap<String, Cell>,
 }
 
@@ -157,8 +159,11 @@ pub(super) fn cells(path: &Path, top: &str) -> Result<BTreeMap<String, String>> 
     while let Some((each, within)) = inside.pop() {
         for (name, Cell { kind }) in &each.cells {
             let name = format!("{within}{name}");
-            // A module of ours whose hierarchy is kept.
-            if kind.contains("strassenc_") {
+            // A module of ours whose hierarchy is kept, and no cell of the device.
+            let own = design.modules.get(kind).is_some_and(|module| {
+                !["blackbox", "whitebox"].iter().any(|is| module.attributes.contains_key(*is))
+            });
+            if own {
                 inside.push((module(kind)?, format!("{name}.")));
             } else if !kind.starts_with('$') {
                 cells.insert(name, kind.clone());

@@ -62,6 +62,8 @@ pub struct Accumulate {
     pub maximum: bool,
     /// Words that make one result.
     pub count: usize,
+    /// Whether they are words of windows, which may lie outside of an image.
+    pub of_windows: bool,
 }
 
 impl Array {
@@ -111,8 +113,8 @@ impl From<&folded::Requantiser> for Requantise {
     }
 }
 
-fn rom(table: Table, depth: usize, data: usize, in_turn: bool) -> Vec<Rom> {
-    vec![Rom { table, address: address_bits(depth), data, in_turn, lookups: &[] }]
+fn rom(table: Table, words: usize, data: usize, in_turn: bool) -> Vec<Rom> {
+    vec![Rom { table, words, address: address_bits(words), data, in_turn, lookups: &[] }]
 }
 
 impl Part for Array {
@@ -410,8 +412,10 @@ impl Part for Accumulate {
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        // What is compared is masked before it, where it lies outside of an image.
         let [x, z] = [ends.x().bits(), ends.z().bits()];
-        Size::new(z + 2, counter(self.count), if self.maximum { x + z } else { 2 * z })
+        // What lies outside of an image is masked, which no register in front of it does.
+        let mask = Cells { luts6: if self.of_windows { x as u64 } else { 0 }, ..Cells::default() };
+        let work = if self.maximum { x + z } else { 2 * z };
+        Size::new(z + 2, counter(self.count), work).and(mask)
     }
 }

@@ -263,6 +263,8 @@ impl Table {
 pub struct Rom {
     /// The table that the ROM holds.
     pub table: Table,
+    /// Words, all of which an address reaches.
+    pub words: usize,
     /// Bits of an address.
     pub address: usize,
     /// Bits of a word.
@@ -280,7 +282,7 @@ impl Rom {
     pub fn is_ahead(&self, limit: Limit) -> bool {
         let Limit::Clock { device, period_ps } = limit else { return false };
         let delays = device.delays();
-        let rom = Memory::new(self.data, 1 << self.address, MemoryKind::Rom);
+        let rom = Memory::new(self.data, self.words, MemoryKind::Rom);
         let in_block = rom.of(device.family).blocks > 0;
         self.in_turn && in_block && delays.block + delays.sum > period_ps
     }

@@ -93,7 +93,7 @@ impl From<&Blend> for Highway {
 /// σ or tanh of so many bits.
 fn curve(table: Table, bits: u32, frac: u32, lookups: &'static [&'static str]) -> Rom {
     let (address, data) = (bits as usize - 1, frac as usize + 1);
-    Rom { table, address, data, in_turn: false, lookups }
+    Rom { table, words: 1 << address, address, data, in_turn: false, lookups }
 }
 
 /// σ or tanh of so many bits: a magnitude, its table's row, a value and its sign.
@@ -265,9 +265,9 @@ impl Part for Lookup {
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
-        let address = address_bits(self.rows * self.words.next_power_of_two());
-        let data = ends.z().bits();
-        vec![Rom { table: Table::Rows, address, data, in_turn: false, lookups: &[] }]
+        let words = self.rows * self.words.next_power_of_two();
+        let (address, data) = (address_bits(words), ends.z().bits());
+        vec![Rom { table: Table::Rows, words, address, data, in_turn: false, lookups: &[] }]
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
