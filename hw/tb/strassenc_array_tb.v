@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps,
 // stalls, clken and resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the
-// ends of their ranges; ROM words that are read once, twice and three times; results of as many words
-// each, and such of SUMS words and of one more in turn, whose ends are told.
+// ends of their ranges; ROM words that are read once, twice and three times; results of as many
+// words each, and such of SUMS words and of one more in turn, whose ends are told.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -87,8 +87,8 @@ module strassenc_array_check #(
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
     integer                 position;
-    // Words of the result at hand; how often its ROM words have been read; whether it is an odd one;
-    // the address that the next word meets, and that of the first one.
+    // Words of the result at hand; how often its ROM words have been read; whether it is an odd
+    // one; the address that the next word meets, and that of the first one.
     integer                 group, repeated, odd, address, origin;
     // Seeds are nothing to Verilator; high bits are cut off.
     wire unused = &{1'b0, seed, address};

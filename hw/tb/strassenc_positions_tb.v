@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_positions: words of one and of several characters, one to
-// four steps, windows of several widths and windows that repeat, frames longer and shorter than what
-// is read of them; clock by clock compared with a plain model, under stalls of giver and
+// four steps, windows of several widths and windows that repeat, frames longer and shorter than
+// what is read of them; clock by clock compared with a plain model, under stalls of giver and
 // taker, clken, resets in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
@@ -246,7 +246,8 @@ module strassenc_positions_tb;
     strassenc_positions_check #(16, 5, 3, 5, 2, {32'd5, 32'd1}, {32'd4, 32'd1},
         {32'd1, 32'd4})
         deep (clk, done[5], failures[32*5 +: 32]);
-    strassenc_positions_check #(5, 8, 1, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4}, {32'd8, 32'd1, 32'd6, 32'd3},
+    strassenc_positions_check #(5, 8, 1, 8, 4, {32'd2, 32'd1, 32'd1, 32'd4},
+        {32'd8, 32'd1, 32'd6, 32'd3},
         {32'd0, 32'd7, 32'd2, 32'd5})
         uneven (clk, done[6], failures[32*6 +: 32]);
     strassenc_positions_check #(8, 3, 2, 3, 2, {32'd2, 32'd2}, {32'd1, 32'd3},
