@@ -11,7 +11,7 @@ use strassenc_runtime::{Error, Result};
 pub struct Depth {
     /// The FIFO's position among the nodes.
     pub node: usize,
-    /// The least depth without deadlock.
+    /// The least depth without deadlock, where the others have theirs.
     pub live: usize,
     /// The least depth with which no word is ever later than with an unbounded one, at full rate.
     pub rate: usize,
@@ -66,7 +66,8 @@ pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(
 /// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose join waits for its
 /// other side becomes deeper by one word, the inner one first where a branch holds branches: with
 /// less, the graph is stuck for ever, whatever stands around it, since the state in which a network
-/// of queues is stuck depends on their depths alone.
+/// of queues is stuck depends on their depths alone. Where one FIFO leads to another, a word more
+/// in either may do, so that in the end each becomes as short as the others let it be.
 /// *Rate*: the most that each holds when it is unbounded.
 ///
 /// # Errors
@@ -99,6 +100,26 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
             "stream graph",
             format_args!("is stuck whatever its FIFOs hold: {deadlock:?}"),
         ));
+    }
+    let runs = |graph: &Graph| -> Result<bool> {
+        Ok(matches!(timing::simulate(graph, frames(graph), stop)?, Ending::Done(_)))
+    };
+    fifos.iter().for_each(|&fifo| least.set_depth(fifo, grown[fifo]));
+    for &fifo in &fifos {
+        // Less than `few` is known to be too few; nearly always it is one word less.
+        let (mut few, mut enough) = (1, grown[fifo]);
+        let mut tried = enough - 1;
+        while few < enough {
+            least.set_depth(fifo, tried);
+            if runs(&least)? {
+                enough = tried
+            } else {
+                few = tried + 1
+            }
+            tried = few.midpoint(enough);
+        }
+        least.set_depth(fifo, enough);
+        grown[fifo] = enough;
     }
     let between = timing.occupied.iter().filter(|(node, _)| fifos.contains(node));
     let depths = between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();
