@@ -200,11 +200,12 @@ impl Target {
     }
 
     /// What is asked of the core after one that takes `cost`: of that which exceeds `budget`, less
-    /// by the same part.
-    pub fn tightened(self, cost: Cost, budget: &Target) -> Target {
+    /// by the same part, and by one of 32 more where so little less chose the same engines `again`.
+    pub fn tightened(self, cost: Cost, budget: &Target, again: bool) -> Target {
         let less = |asked: Option<u64>, takes: u64, has: Option<u64>| {
             let (asked, has) = (asked?, has?);
             let part = u128::from(asked) * u128::from(has) / u128::from(takes.max(1));
+            let part = if again { part - part.div_ceil(32) } else { part };
             Some(if takes > has { part as u64 } else { asked })
         };
         Target {

@@ -62,6 +62,7 @@ pub(super) fn compile(
         }
         let plan = compile::plan(model, &asked)?;
         let engines = plan.1.clone();
+        let is_again = before.as_ref().is_some_and(|(before, _)| *before == engines);
         let is_fixed = plan.0.layers.iter().all(|layer| given(&layer.name));
         let cost = match before {
             Some((before, cost)) if before == engines => cost,
@@ -75,7 +76,7 @@ pub(super) fn compile(
                 cost
             }
         };
-        asked.target = asked.target.tightened(cost, &options.target);
+        asked.target = asked.target.tightened(cost, &options.target, is_again);
         before = Some((engines, cost));
         if is_fixed {
             break;
