@@ -377,7 +377,7 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// Where a rate is asked for and no budget: multipliers that a part has are there anyway.
+    /// Where there is no budget: multipliers that a part has are there anyway.
     fn of_rate() -> Self {
         Weights { multiplier: 50, ..Weights::default() }
     }
@@ -784,8 +784,8 @@ const LOOP: u64 = 40;
 const DEPTH: u64 = 16;
 
 /// The clocks for a window of a kernel in digits that takes `interval` clocks for a frame at most:
-/// as many as there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in LUTs, and is
-/// only taken where it `must` be.
+/// as many as there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in
+/// LUTs, and is only taken where it `must` be.
 fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<u32> {
     let most = u64::from(*INTERVAL.end());
     let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);

@@ -747,8 +747,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall,
-    LstmCell, Highway, Add, Concat,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
+    Recall, LstmCell, Highway, Add, Concat,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.

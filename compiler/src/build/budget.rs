@@ -65,7 +65,7 @@ pub(super) fn compile(
         let is_again = before.as_ref().is_some_and(|(before, _)| *before == engines);
         let is_fixed = plan.0.layers.iter().all(|layer| given(&layer.name));
         let cost = match before {
-            Some((before, cost)) if before == engines => cost,
+            Some((_, cost)) if is_again => cost,
             _ => {
                 let levels =
                     compile::from_plan(compile::Pass::Time, plan, &asked, share, progress, stop)?;

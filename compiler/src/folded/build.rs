@@ -268,7 +268,7 @@ impl<'a> Parts<'a> {
         self.w_c.outer_iter().map(|output| output.iter().position(|w| *w != 0)).collect()
     }
 
-    /// W_c in the order of its ROM, over rows of W_b, of the output's group, in the order of theirs.
+    /// W_c in the order of its ROM, over the rows of W_b of the output's group, in their order.
     fn wc(&self, kernel: &Kernel, rows: &[Option<usize>], wc_pe: usize, wc_simd: usize) -> Vec<i8> {
         let (outputs, groups) = (self.w_c.nrows(), kernel.output_groups());
         let (channels, read) = (kernel.output.channels, rows.len() / groups);

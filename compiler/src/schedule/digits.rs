@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use strassenc_runtime::Result;
 
 /// Whether a layer in digits of so many bits, of which a word has up to `interval`, is too slow for
-/// the clock that was asked for, whatever it sums up: its sums of three terms, the choice of a digit
-/// that is multiplied, a product of so many bits, or the bounds of an output.
+/// the clock that was asked for, whatever it sums up: its sums of three terms, the choice of a
+/// digit that is multiplied, a product of so many bits, or the bounds of an output.
 pub fn are_digits_too_slow(
     (digit, interval): (u32, u32),
     (product, output): (u32, u32),

@@ -20,8 +20,8 @@ const MAX_ELEMENTS: usize = 1 << 24;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, counted by
-    /// kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, counted
+    /// by kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,

@@ -56,8 +56,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall,
-    LstmCell, Highway, Add, Concat,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
+    Recall, LstmCell, Highway, Add, Concat,
 }
 
 /// What is known of a primitive.

@@ -412,7 +412,8 @@ pub(crate) mod tests {
     }
 
     /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain
-    /// ones, pooling, both kinds of residuals, branches side by side, one of them the input, upsampling.
+    /// ones, pooling, both kinds of residuals, branches side by side, one of them the input, and
+    /// upsampling.
     pub fn images() -> Network {
         let text = r#"name = "t"
 input = { shape = [7, 6, 2], bits = 8, frac = 8 }
