@@ -27,7 +27,11 @@ module {{ module }};
     // Clocks without a beat on either side after which the core is stuck, pauses included.
     localparam PATIENCE   = 1000 + 10 * ({% if s.latency > 0 %}LATENCY + {% endif %}II)
         {%- if s.loading() > 0 %} + {{ 8 * s.loading() }}{% endif %};
+{%- if heads.is_empty() %}
     localparam WIDER_BITS = IN_BITS > OUT_BITS ? IN_BITS : OUT_BITS;
+{%- else %}
+    localparam WIDER_BITS = {{ widest }};
+{%- endif %}
     localparam PATH_BITS  = 8 * 1024;
 
     reg  aclk;
@@ -48,6 +52,16 @@ module {{ module }};
     reg  m_axis_tready;
     wire m_axis_tlast;
     wire m_axis_tuser;
+{%- for h in heads %}
+    wire [{{ h.s.data_bits() - 1 }}:0] {{ h.port }}_tdata;
+{%- if h.s.has_keep() %}
+    wire [{{ h.s.beat_bytes() - 1 }}:0] {{ h.port }}_tkeep;
+{%- endif %}
+    wire {{ h.port }}_tvalid;
+    reg  {{ h.port }}_tready;
+    wire {{ h.port }}_tlast;
+    wire {{ h.port }}_tuser;
+{%- endfor %}
 {%- if !by_count %}
     reg  frame_error_clear;
     wire frame_error;
@@ -71,6 +85,16 @@ module {{ module }};
         .m_axis_tkeep(m_axis_tkeep),
 {%- endif %}
         .m_axis_tlast(m_axis_tlast), .m_axis_tuser(m_axis_tuser)
+{%- for h in heads %},
+        .{{ h.port }}_tdata({{ h.port }}_tdata),
+        .{{ h.port }}_tvalid({{ h.port }}_tvalid),
+        .{{ h.port }}_tready({{ h.port }}_tready),
+{%- if h.s.has_keep() %}
+        .{{ h.port }}_tkeep({{ h.port }}_tkeep),
+{%- endif %}
+        .{{ h.port }}_tlast({{ h.port }}_tlast),
+        .{{ h.port }}_tuser({{ h.port }}_tuser)
+{%- endfor %}
 {%- if !by_count %},
         .frame_error_clear(frame_error_clear), .frame_error(frame_error)
 {%- endif %}
@@ -80,6 +104,28 @@ module {{ module }};
     );
 
 {% include "vectors.v" %}
+{%- if !heads.is_empty() %}
+
+    // The answers of the other outputs.
+{%- for h in heads %}
+    reg [{{ h.s.data_bits() - 1 }}:0] {{ h.port }}_expected [0:VECTORS*{{ h.s.beats }}-1];
+{%- endfor %}
+    task read_heads;
+        begin
+{%- for h in heads %}
+            if (whole) begin
+                file = $fopen({folder, "/{{ h.file }}"}, "r");
+                for (lines = 0; whole && lines < VECTORS * {{ h.s.beats }};
+                        lines = lines + 1) begin
+                    read_line({{ (h.s.data_bits() + 3) / 4 }});
+                    {{ h.port }}_expected[lines] = word[{{ h.s.data_bits() - 1 }}:0];
+                end
+                told("{{ h.file }}");
+            end
+{%- endfor %}
+        end
+    endtask
+{%- endif %}
 {%- if !s.memories.is_empty() %}
 
     // The core reads these itself; not every answer tells of a ROM without its contents.
@@ -119,6 +165,9 @@ module {{ module }};
             noise = noise ^ (noise << 5);
             clock = clock + 1;
             m_axis_tready = !pauses || noise[0];
+{%- for h in heads %}
+            {{ h.port }}_tready = !pauses || noise[{{ (17 + loop.index0) % 32 }}];
+{%- endfor %}
             aclken = {% if clken %}!pauses || noise[9:8] != 2'b00{% else %}1'b1{% endif %};
             idle = passed == seen ? idle + 1 : 0;
             seen = passed;
@@ -137,6 +186,12 @@ module {{ module }};
     // Beats of the results of wrong frames, which come out first.
     integer skipped;
 {%- endif %}
+{%- for h in heads %}
+    integer {{ h.port }}_received, {{ h.port }}_first;
+{%- if s.whole_frames %}
+    integer {{ h.port }}_skipped;
+{%- endif %}
+{%- endfor %}
     initial
         forever begin
             @(posedge aclk);
@@ -171,6 +226,21 @@ module {{ module }};
                     compare;
 {%- endif %}
                 end
+{%- for h in heads %}
+                if ({{ h.port }}_tvalid === 1'bx) begin
+                    $display("{{ h.port }}_tvalid is %b", {{ h.port }}_tvalid);
+                    fail;
+                end
+                if ({{ h.port }}_tvalid && {{ h.port }}_tready) begin
+                    passed = passed + 1;
+{%- if s.whole_frames %}
+                    if ({{ h.port }}_skipped > 0) {{ h.port }}_skipped = {{ h.port }}_skipped - 1;
+                    else {{ h.port }}_compare;
+{%- else %}
+                    {{ h.port }}_compare;
+{%- endif %}
+                end
+{%- endfor %}
             end
         end
 
@@ -207,6 +277,42 @@ module {{ module }};
         end
     endtask
 
+{%- for h in heads %}
+
+    task {{ h.port }}_compare;
+        begin
+            if ({{ h.port }}_received == 0) {{ h.port }}_first = clock;
+            if ({{ h.port }}_received >= vectors * {{ h.s.beats }}) begin
+                $display("vector %0d, {{ h.port }}: an output beat too many", vectors);
+                fail;
+            end else if ({{ h.port }}_tdata !== {{ h.port }}_expected[{{ h.port }}_received]
+                    || {{ h.port }}_tlast
+                        !== ({{ h.port }}_received % {{ h.s.beats }} == {{ h.s.beats - 1 }})
+                    || {{ h.port }}_tuser !== ({{ h.port }}_received % {{ h.s.beats }} == 0
+                        && ({{ h.port }}_received / {{ h.s.beats }}) % {{ every }} == 0)) begin
+                $display("vector %0d, {{ h.port }}, beat %0d: got %h (last %b, user %b), golden says %h",
+                         {{ h.port }}_received / {{ h.s.beats }},
+                         {{ h.port }}_received % {{ h.s.beats }}, {{ h.port }}_tdata,
+                         {{ h.port }}_tlast, {{ h.port }}_tuser,
+                         {{ h.port }}_expected[{{ h.port }}_received]);
+                fail;
+{%- if h.s.has_keep() %}
+            end else if ({{ h.port }}_tkeep
+                    !== ({{ h.port }}_received % {{ h.s.beats }} == {{ h.s.beats - 1 }}
+                    ? { {{- h.s.beat_bytes() - h.s.last_bytes() }}'d0,
+                        { {{- h.s.last_bytes() }}{1'b1}}}
+                    : { {{- h.s.beat_bytes() }}{1'b1}})) begin
+                $display("vector %0d, beat %0d: {{ h.port }}_tkeep is %b",
+                         {{ h.port }}_received / {{ h.s.beats }},
+                         {{ h.port }}_received % {{ h.s.beats }}, {{ h.port }}_tkeep);
+                fail;
+{%- endif %}
+            end
+            {{ h.port }}_received = {{ h.port }}_received + 1;
+        end
+    endtask
+{%- endfor %}
+
     // ==== Input: offers a beat until it is taken; starts and ends at a falling edge
     integer accepted_clock;
     reg     taken;
@@ -241,9 +347,18 @@ module {{ module }};
                              m_axis_tvalid);
                     fail;
                 end
+{%- for h in heads %}
+                if ({{ h.port }}_tvalid !== 1'b0) begin
+                    $display("in reset {{ h.port }}_tvalid is %b", {{ h.port }}_tvalid);
+                    fail;
+                end
+{%- endfor %}
             end
             aresetn = 1'b1;
             received = 0;
+{%- for h in heads %}
+            {{ h.port }}_received = 0;
+{%- endfor %}
         end
     endtask
 
@@ -262,6 +377,9 @@ module {{ module }};
     task drain;
         begin
             while (received < vectors * OUT_BEATS) step;
+{%- for h in heads %}
+            while ({{ h.port }}_received < vectors * {{ h.s.beats }}) step;
+{%- endfor %}
             repeat (10) step;
         end
     endtask
@@ -307,6 +425,13 @@ module {{ module }};
         seen = 0;
         idle = 0;
         received = 0;
+{%- for h in heads %}
+        {{ h.port }}_received = 0;
+        {{ h.port }}_tready = 1'b1;
+{%- if s.whole_frames %}
+        {{ h.port }}_skipped = 0;
+{%- endif %}
+{%- endfor %}
         pauses = 1'b0;
         aresetn = 1'b0;
         aclken = 1'b1;
@@ -326,6 +451,9 @@ module {{ module }};
 `endif
         if (!$value$plusargs("data=%s", folder)) folder = home;
         read_files;
+{%- if !heads.is_empty() %}
+        read_heads;
+{%- endif %}
 {%- if !s.memories.is_empty() %}
         find_memories;
 {%- endif %}
@@ -349,6 +477,13 @@ module {{ module }};
                 $display("latency %0d instead of %0d", first_clock - sent_clock, LATENCY);
                 fail;
             end
+{%- for h in heads %}
+            if ({{ h.port }}_first - sent_clock != {{ h.latency }}) begin
+                $display("latency of {{ h.port }} %0d instead of {{ h.latency }}",
+                         {{ h.port }}_first - sent_clock);
+                fail;
+            end
+{%- endfor %}
 {%- if s.warm_up == 0 %}
             if (last_clock - first_clock
                     {% if s.whole_frames %}>{% else %}!={% endif %} (vectors - 1) * II) begin
@@ -380,6 +515,9 @@ module {{ module }};
             // pass.
             reset;
             skipped = 2 * OUT_BEATS;
+{%- for h in heads %}
+            {{ h.port }}_skipped = {{ 2 * h.s.beats }};
+{%- endfor %}
 {%- else %}
 
             // A frame one beat too long is dropped, and one too short; the frames after them pass.

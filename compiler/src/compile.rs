@@ -852,16 +852,13 @@ fn in_digits(
 impl Compiled {
     /// The layer of the model with this name, in whatever branch it is.
     pub fn model_layer(&self, name: &str) -> Option<&ModelLayer> {
-        fn find<'a>(layers: &'a [ModelLayer], name: &str) -> Option<&'a ModelLayer> {
-            layers.iter().find_map(|layer| match layer {
-                _ if layer.name() == name => Some(layer),
-                ModelLayer::Branches(branches) => {
-                    find(&branches.body, name).or_else(|| find(&branches.shortcut, name))
-                }
-                _ => None,
-            })
+        fn find<'a>(layer: &'a ModelLayer, name: &str) -> Option<&'a ModelLayer> {
+            if layer.name() == name {
+                return Some(layer);
+            }
+            layer.inner().find_map(|inner| find(inner, name))
         }
-        find(&self.model.layers, name)
+        self.model.layers.iter().find_map(|layer| find(layer, name))
     }
 
     /// A core of one layer alone, as it is compiled; its input is what the layer reads. For cores
@@ -887,6 +884,7 @@ impl Compiled {
             name: format!("{}_{layer}_alone", self.dataflow.name),
             edges: vec![self.dataflow.reads(number).clone(), self.dataflow.yields(number).clone()],
             layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
+            heads: vec![],
         };
         ir::verify(&dataflow)?;
         let mut own = self.layers[number].clone();

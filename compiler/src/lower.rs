@@ -1,4 +1,4 @@
-//! Lowers the model to the dataflow IR: branches become edges, a convolution the kernel of its
+//! Lowers the model to the dataflow IR: branches and heads become edges, a convolution the kernel of its
 //! windows.
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
@@ -34,7 +34,8 @@ pub fn lower(model: &Model) -> Result<Dataflow> {
     let (shape, format) = model.input();
     let intervals = vec![Interval::new(format.min(), format.max()); shape.channels];
     let input = Edge::whole(shape, format, intervals);
-    let mut dataflow = Dataflow { name: model.name.clone(), edges: vec![input], layers: vec![] };
+    let name = model.name.clone();
+    let mut dataflow = Dataflow { name, edges: vec![input], layers: vec![], heads: vec![] };
     branch(&mut dataflow, &model.layers, EdgeId(0))?;
     flatten_input(&mut dataflow);
     Ok(dataflow)
@@ -61,6 +62,11 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
     let (shape, format) = layer.yields((edge.shape, edge.format))?;
     let (input, kind, intervals, format) = match layer {
         Layer::Branches(branches) => return add_branches(dataflow, branches, from),
+        Layer::Head(head) => {
+            let edge = branch(dataflow, &head.layers, from)?;
+            dataflow.heads.push(ir::Head { name: head.name.clone(), edge });
+            return Ok(from);
+        }
         Layer::Bilinear(bilinear) => {
             let whole = Spn::Bilinear(bilinear);
             spn(over_a_vector(whole, elements(&edge).collect(), edge.format))

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields;
-/// images as [`Shape`] says.
+/// images as [`Shape`] says. Behind what the last layer yields are the outputs of the heads, in the
+/// order of [`Model::streams`].
 pub type Trace = Vec<Vec<i64>>;
 
 /// round(v · 2^-shift), half up; a shift ≤ 0 is an exact left shift.
@@ -130,12 +131,16 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     check(model, input)?;
     let mut edges = vec![input.to_vec()];
     let mut edge = model.input();
+    let mut heads = vec![];
     for (i, z) in model.layers.iter().enumerate() {
         edges.push(match z {
             Layer::Lstm(l) => lstm(l, &edges[i], state),
-            z => layer(z, &edges[i], edge)?,
+            z => layer(z, &edges[i], edge, &mut heads)?,
         });
         edge = z.yields(edge)?;
+    }
+    if let Some(last) = edges.last_mut() {
+        last.extend(heads);
     }
     Ok(edges)
 }
@@ -164,15 +169,25 @@ fn check(model: &Model, input: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// What a layer yields for x, of this shape and format.
-fn layer(layer: &Layer, x: &[i64], (shape, format): (Shape, Format)) -> Result<Vec<i64>> {
+/// What a layer yields for x, of this shape and format; the outputs of heads go to `heads`.
+fn layer(
+    layer: &Layer,
+    x: &[i64],
+    (shape, format): (Shape, Format),
+    heads: &mut Vec<i64>,
+) -> Result<Vec<i64>> {
     Ok(match layer {
         Layer::Dense(d) => dense(d, x),
         Layer::Bilinear(b) => bilinear(b, x),
         Layer::Conv2d(c) => conv2d(c, x, shape, layer.yields((shape, format))?.0),
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Upsample(u) => upsample(u, x, shape),
-        Layer::Branches(b) => branches(b, x, (shape, format))?,
+        Layer::Branches(b) => branches(b, x, (shape, format), heads)?,
+        Layer::Head(h) => {
+            let (outputs, _) = branch(&h.layers, x, (shape, format), &mut vec![])?;
+            heads.extend(outputs);
+            x.to_vec()
+        }
         Layer::Embedding(e) => {
             let mut z = vec![];
             for index in x {
@@ -284,9 +299,14 @@ fn upsample(layer: &Upsample, x: &[i64], input: Shape) -> Vec<i64> {
     z
 }
 
-fn branches(layer: &Branches, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
-    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge)?;
-    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge)?;
+fn branches(
+    layer: &Branches,
+    x: &[i64],
+    edge: (Shape, Format),
+    heads: &mut Vec<i64>,
+) -> Result<Vec<i64>> {
+    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, heads)?;
+    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, heads)?;
     let frac = a_format.frac.max(b_format.frac);
     for v in &mut a {
         *v <<= frac - a_format.frac;
@@ -323,10 +343,11 @@ fn branch(
     layers: &[Layer],
     x: &[i64],
     mut edge: (Shape, Format),
+    heads: &mut Vec<i64>,
 ) -> Result<(Vec<i64>, (Shape, Format))> {
     let mut x = x.to_vec();
     for z in layers {
-        x = layer(z, &x, edge)?;
+        x = layer(z, &x, edge, heads)?;
         edge = z.yields(edge)?;
     }
     Ok((x, edge))

@@ -23,7 +23,8 @@ pub struct Model {
     pub name: String,
     /// What enters the first layer.
     pub input: Edge,
-    /// The layers: at least one; the last one is linear, and it alone has [`Output::Raw`].
+    /// The layers: at least one; the last one is linear, and it and the last ones of heads alone
+    /// have [`Output::Raw`].
     pub layers: Vec<Layer>,
     /// The origin of the model.
     pub provenance: Provenance,
@@ -99,6 +100,8 @@ pub enum Layer {
     Upsample(Upsample),
     /// Two branches over the same input, joined.
     Branches(Branches),
+    /// A further output of the network, beside what goes on.
+    Head(Head),
     /// A table of vectors.
     Embedding(Embedding),
     /// Filters over the characters of a word.
@@ -253,6 +256,16 @@ pub struct Branches {
     /// The format of what they become, which is aligned exactly to the larger frac and then
     /// requantised once; unsigned is a ReLU.
     pub format: Format,
+}
+
+/// A further output of the network: layers over what enters, which itself goes on unchanged to the
+/// next layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The output's name, unique among those of the layers, e.g. `mask`.
+    pub name: String,
+    /// At least one layer; the last one is linear, and has [`Output::Raw`].
+    pub layers: Vec<Layer>,
 }
 
 /// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels
@@ -442,8 +455,8 @@ impl Conv2d {
 }
 
 impl Layer {
-    /// What it works on: `vectors`, `images` or `sequences`; branches on what their layers do, but
-    /// never on vectors.
+    /// What it works on: `vectors`, `images` or `sequences`; branches and heads on what their layers
+    /// do, but never on vectors.
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
@@ -451,15 +464,24 @@ impl Layer {
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => {
                 "sequences"
             }
-            Layer::Branches(branches) => {
-                let mut layers = branches.body.iter().chain(&branches.shortcut);
-                if layers.any(|layer| layer.domain() == "sequences") {
+            Layer::Branches(_) | Layer::Head(_) => {
+                if self.inner().any(|layer| layer.domain() == "sequences") {
                     "sequences"
                 } else {
                     "images"
                 }
             }
         }
+    }
+
+    /// The layers of its branches, or of a head, in order.
+    pub fn inner(&self) -> impl Iterator<Item = &Layer> {
+        let (first, second): (&[Layer], &[Layer]) = match self {
+            Layer::Branches(branches) => (&branches.body, &branches.shortcut),
+            Layer::Head(head) => (&head.layers, &[]),
+            _ => (&[], &[]),
+        };
+        first.iter().chain(second)
     }
 
     /// What it is, in a few words: `dense`, `conv 3×3 / 2`, `max pool 2×2`, `sum`.
@@ -477,6 +499,7 @@ impl Layer {
             Layer::Pool(Pool { size, stride, .. }) => pooling("average pool", *size, *stride),
             Layer::Upsample(upsample) => moving("upsample", upsample.size, Extent::ONE),
             Layer::Branches(branches) => branches.join.kind().into(),
+            Layer::Head(_) => "head".into(),
             Layer::Embedding(_) => "embedding".into(),
             Layer::CharCnn(_) => "char-CNN".into(),
             Layer::Highway(_) => "highway".into(),
@@ -493,6 +516,7 @@ impl Layer {
             Layer::Pool(p) => &p.name,
             Layer::Upsample(u) => &u.name,
             Layer::Branches(b) => &b.name,
+            Layer::Head(h) => &h.name,
             Layer::Embedding(e) => &e.name,
             Layer::CharCnn(c) => &c.filters.name,
             Layer::Highway(h) => &h.gates.name,
@@ -676,9 +700,9 @@ impl Model {
         (Shape::of(&self.input.shape), self.input.format)
     }
 
-    /// The shape and format of what leaves the last layer; those of the input where a size does not
-    /// fit.
-    fn output(&self) -> (Shape, Format) {
+    /// The shape and format of what leaves the last layer, which labels and targets are about; those
+    /// of the input where a size does not fit.
+    pub fn output(&self) -> (Shape, Format) {
         let input = self.input();
         self.layers.iter().try_fold(input, |edge, layer| layer.yields(edge)).unwrap_or(input)
     }
@@ -711,13 +735,51 @@ impl Model {
         self.layers.iter().any(|layer| matches!(layer, Layer::Lstm(_)))
     }
 
-    /// Number of outputs of the last layer.
+    /// Number of outputs: those of the last layer, then those of each head.
     pub fn outputs(&self) -> usize {
-        self.output().0.elements()
+        self.streams().iter().map(|(_, shape, _)| shape.elements()).sum()
     }
 
-    /// `frac` of the outputs: their real values are integers · 2^-frac.
+    /// What leaves: the last layer's outputs, without a name, then those of each head, in the order
+    /// in which the layers stand, with their shapes and formats.
+    pub fn streams(&self) -> Vec<(Option<&str>, Shape, Format)> {
+        let (shape, format) = self.output();
+        let mut streams = vec![(None, shape, format)];
+        heads(&self.layers, self.input(), &mut streams);
+        streams
+    }
+
+    /// Whether it has outputs beside those of its last layer.
+    pub fn has_heads(&self) -> bool {
+        self.layers.iter().any(validate::holds_head)
+    }
+
+    /// `frac` of the last layer's outputs: their real values are integers · 2^-frac.
     pub fn output_frac(&self) -> i32 {
         self.output().1.frac
+    }
+}
+
+/// Appends the outputs of the heads among layers that read `edge`; stops at a size that does not fit.
+fn heads<'a>(
+    layers: &'a [Layer],
+    mut edge: (Shape, Format),
+    streams: &mut Vec<(Option<&'a str>, Shape, Format)>,
+) {
+    for layer in layers {
+        match layer {
+            Layer::Branches(branches) => {
+                heads(&branches.body, edge, streams);
+                heads(&branches.shortcut, edge, streams);
+            }
+            Layer::Head(head) => {
+                let leaves = head.layers.iter().try_fold(edge, |edge, layer| layer.yields(edge));
+                let Ok((shape, format)) = leaves else { return };
+                streams.push((Some(&head.name), shape, format));
+            }
+            _ => {}
+        }
+        let Ok(next) = layer.yields(edge) else { return };
+        edge = next;
     }
 }

@@ -14,7 +14,7 @@ use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Head, Highway, Layer, Lstm, Model,
     Output, Pool, PoolKind, Provenance, Table, Upsample,
 };
 use crate::shape::{Extent, Join};
@@ -85,6 +85,10 @@ enum LayerDocument {
     },
     Residual(BranchesDocument),
     Concat(BranchesDocument),
+    Head {
+        name: String,
+        layers: Vec<LayerDocument>,
+    },
     Embedding {
         name: String,
         format: Format,
@@ -332,6 +336,10 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
                 expected(&branches.shortcut, names);
                 continue;
             }
+            LayerDocument::Head { layers, .. } => {
+                expected(layers, names);
+                continue;
+            }
         };
         if let OutputDocument::Requantised { .. } = output {
             add(name, &[("output_shifts", Dtype::I32, 1)]);
@@ -518,6 +526,9 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Upsample { name, size } => Layer::Upsample(Upsample { name, size }),
         LayerDocument::Residual(branches) => joined(Join::Add, branches)?,
         LayerDocument::Concat(branches) => joined(Join::Concat, branches)?,
+        LayerDocument::Head { name, layers: own } => {
+            Layer::Head(Head { name, layers: layers(own)? })
+        }
     })
 }
 
@@ -591,6 +602,10 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
             Layer::Branches(branches) => {
                 tensors.extend(self::tensors(&branches.body));
                 tensors.extend(self::tensors(&branches.shortcut));
+                continue;
+            }
+            Layer::Head(head) => {
+                tensors.extend(self::tensors(&head.layers));
                 continue;
             }
         }
@@ -685,6 +700,9 @@ fn document_of(layer: &Layer) -> LayerDocument {
                 Join::Add => LayerDocument::Residual(branches),
                 Join::Concat => LayerDocument::Concat(branches),
             }
+        }
+        Layer::Head(h) => {
+            LayerDocument::Head { name, layers: h.layers.iter().map(document_of).collect() }
         }
         Layer::Embedding(e) => LayerDocument::Embedding { name, format: e.format },
         Layer::CharCnn(c) => LayerDocument::CharCnn {

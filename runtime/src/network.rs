@@ -109,6 +109,9 @@ pub enum Layer {
     /// Two branches over the same input side by side: the channels of the body, then those of the
     /// shortcut.
     Concat(Branches),
+    /// A further output of the network: layers over the value at hand, which itself goes on to the
+    /// next layer.
+    Head(Head),
     /// A table of vectors, one row for each index; the first layer of a network whose input is one
     /// index or several, as of the characters of a text.
     Embedding(Embedding),
@@ -303,6 +306,16 @@ pub struct Branches {
     pub shortcut: Vec<Layer>,
 }
 
+/// A further output of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The output's name: `[a-z][a-z0-9_]*`, at most 64 characters, unlike that of any other.
+    pub name: String,
+    /// At least one layer; the last one is linear, and its sums are the output.
+    pub layers: Vec<Layer>,
+}
+
 impl Layer {
     /// The branches that it joins, and how.
     pub fn branches(&self) -> Option<(&Branches, Join)> {
@@ -313,10 +326,21 @@ impl Layer {
         }
     }
 
-    /// The layers of its branches.
+    /// The layers of its branches, or of a head.
     fn inner(&self) -> impl Iterator<Item = &Layer> {
-        let branches = self.branches().into_iter();
-        branches.flat_map(|(branches, _)| branches.body.iter().chain(&branches.shortcut))
+        let (first, second): (&[Layer], &[Layer]) = match self {
+            Layer::Residual(branches) | Layer::Concat(branches) => {
+                (&branches.body, &branches.shortcut)
+            }
+            Layer::Head(head) => (&head.layers, &[]),
+            _ => (&[], &[]),
+        };
+        first.iter().chain(second)
+    }
+
+    /// Whether it is a head, or has one in its branches.
+    fn holds_head(&self) -> bool {
+        matches!(self, Layer::Head(_)) || self.inner().any(Layer::holds_head)
     }
 }
 
@@ -884,8 +908,13 @@ impl Network {
         self.linear().last().map_or(0, |step| step.output.elements())
     }
 
+    /// Whether it has outputs beside those of its last layer.
+    pub fn has_heads(&self) -> bool {
+        self.layers.iter().any(Layer::holds_head)
+    }
+
     fn check(&self) -> Result<(), Violation> {
-        check_name(&self.name)?;
+        check_name(Place::new("name"), &self.name)?;
         self.check_input()?;
         let at = |key| Place::new("spn").key(key);
         within(at("ratio"), self.spn.ratio, 1e-6..=64.0)?;
@@ -1179,7 +1208,7 @@ fn within<T: PartialOrd + Display + Copy>(
     Err(Violation::new(place, cause).help(format_args!("choose a value from {low} to {high}")))
 }
 
-fn check_name(name: &str) -> Result<(), Violation> {
+fn check_name(place: Place, name: &str) -> Result<(), Violation> {
     let mut bytes = name.bytes();
     let ok = bytes.next().is_some_and(|b| b.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -1187,6 +1216,6 @@ fn check_name(name: &str) -> Result<(), Violation> {
     if ok {
         return Ok(());
     }
-    Err(Violation::new(Place::new("name"), format!("the name {name:?} is not usable"))
+    Err(Violation::new(place, format!("the name {name:?} is not usable"))
         .help("use at most 64 lower-case letters, digits and underscores, a letter first"))
 }

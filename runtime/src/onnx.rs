@@ -3,7 +3,7 @@
 //!
 //! The graph takes `x`, int64 `[samples, elements]`, integers of the input format in row-major
 //! order (rows, columns, channels of an image), and yields `y`, int64 `[samples, n_out]`, golden's
-//! outputs. Between them it computes in doubles, exactly: all values of a valid model are integers
+//! outputs; those of a head NAME are `y_NAME`. Between them it computes in doubles, exactly: all values of a valid model are integers
 //! below [`MAGNITUDE_LIMIT`](crate::model::MAGNITUDE_LIMIT), and scales are powers of two. All
 //! operators are standard ones.
 //!
@@ -23,6 +23,7 @@ pub use teacher::{Answer, Classifier, Run, Teacher};
 
 use crate::error::Result;
 use crate::model::{Layer, Model};
+use crate::shape::Shape;
 use graph::Graph;
 use messages::{
     DOUBLE, GraphProto, INT64, ModelProto, OperatorSetIdProto, StringStringEntryProto,
@@ -52,7 +53,11 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let hash = crate::model_file::sha256(model)?;
     let mut graph = Graph::default();
     let mut input = vec![ValueInfoProto::int64("x", model.input.elements())];
-    let mut output = vec![ValueInfoProto::int64("y", model.outputs())];
+    let stream = |(head, shape, _): (Option<&str>, Shape, _)| {
+        let name = head.map_or("y".into(), |head| format!("y_{head}"));
+        ValueInfoProto::int64(&name, shape.elements())
+    };
+    let mut output: Vec<_> = model.streams().into_iter().map(stream).collect();
     let mut value = graph.cast("x_f64", "x", DOUBLE);
     let mut edge = model.input();
     for layer in &model.layers {

@@ -137,6 +137,12 @@ pub fn run(args: Args) -> Result<()> {
         asked.check(None)?;
         return text::run(args, Some(&model));
     }
+    if model.has_heads() {
+        let cause = "has several outputs, and only networks of one are measured yet";
+        return Err(Error::input(args.model.display(), cause).help(
+            "`strassenc check` compares all of its outputs in hardware with the integer reference",
+        ));
+    }
     asked.check(Some(model.provenance.recipe().loss.measure()))?;
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let tools = home::tools()?;

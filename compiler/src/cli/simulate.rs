@@ -252,7 +252,8 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
             .map(|x| ir::interpret(&core.dataflow, x))
             .collect::<Result<_>>()?
     };
-    if edges.iter().zip(&vectors.outputs).any(|(edges, due)| edges.last() != Some(due)) {
+    let mut both = edges.iter().zip(&vectors.outputs);
+    if both.any(|(edges, due)| core.dataflow.outputs_of(edges) != *due) {
         return Err(Error::mismatch("dataflow IR", "its outputs are not golden's"));
     }
     let mut reports = vec![];
@@ -342,7 +343,8 @@ fn rows(all: ndarray::Array2<i64>) -> Vec<Vec<i64>> {
 /// How well the core does on samples whose answers are known, and what that is.
 fn judged(run: &Run, due: &Split, model: &Model) -> f64 {
     let n = run.outputs.len();
-    let outputs = ndarray::Array2::from_shape_fn((n, model.outputs()), |(i, k)| run.outputs[i][k]);
+    let last = model.output().0.elements();
+    let outputs = ndarray::Array2::from_shape_fn((n, last), |(i, k)| run.outputs[i][k]);
     let unit = f64::powi(2.0, -model.output_frac());
     Measures::of(&model.provenance.recipe(), outputs.view(), |v| v as f64 * unit, due).judged()
 }

@@ -2,12 +2,15 @@
 
 use super::layer::count;
 use super::provenance::ascii;
-use super::signature::{Direction, Frames, Port, Signature, Stream};
+use super::signature::{Direction, Frames, OUTPUT, Port, Signature, Stream};
 
-/// The ports of a core.
+/// What the ports of the input begin with.
+const INPUT: &str = "s_axis";
+
+/// The ports of a core, whose outputs are told by what their ports begin with.
 pub(super) fn ports(
     input: &Stream,
-    output: &Stream,
+    outputs: &[(&str, &Stream)],
     frames: Frames,
     clock_enable: bool,
 ) -> Vec<Port> {
@@ -21,11 +24,12 @@ pub(super) fn ports(
     if clock_enable {
         ports.push(port("aclken", Input, 1));
     }
-    for (stream, side, forward, backward) in
-        [(input, "s", Input, Output), (output, "m", Output, Input)]
+    let outputs = outputs.iter().map(|(side, stream)| (*side, *stream, Output, Input));
+    for (side, stream, forward, backward) in
+        std::iter::once((INPUT, input, Input, Output)).chain(outputs)
     {
         let mut signal = |name: &str, direction, bits| {
-            ports.push(port(&format!("{side}_axis_{name}"), direction, bits))
+            ports.push(port(&format!("{side}_{name}"), direction, bits))
         };
         signal("tdata", forward, stream.data_bits());
         if stream.has_keep() {
@@ -33,7 +37,7 @@ pub(super) fn ports(
         }
         signal("tvalid", forward, 1);
         signal("tready", backward, 1);
-        if side == "m" || frames == Frames::Tlast {
+        if side != INPUT || frames == Frames::Tlast {
             signal("tlast", forward, 1);
         }
         signal("tuser", forward, 1);
@@ -55,16 +59,22 @@ pub(super) fn declarations(signature: &Signature) -> Vec<(String, String)> {
         let comment = match port.name.as_str() {
             "aresetn" => "synchronous, clears control only".into(),
             "s_axis_tdata" => beats(&signature.input),
-            "m_axis_tdata" => beats(&signature.output),
             "s_axis_tkeep" => "not read".into(),
-            "m_axis_tkeep" => "low for the surplus bytes of the last beat".into(),
             "s_axis_tlast" => "on the last beat of a frame".into(),
             "s_axis_tuser" if signature.recurrent => "on the first beat: a sequence starts".into(),
             "s_axis_tuser" => "on the first beat: goes with the frame; may be tied low".into(),
             "frame_error" => "high after a wrong s_axis_tlast, until cleared or reset".into(),
             "frame_error_clear" => "may be tied low".into(),
             "s_axi_control_awaddr" => "AXI4-Lite: the registers, see signature.json".into(),
-            _ => String::new(),
+            name => {
+                let mut outputs = signature.outputs();
+                let of = outputs.find_map(|(port, stream)| match name.strip_prefix(port)? {
+                    "_tdata" => Some(beats(stream)),
+                    "_tkeep" => Some("low for the surplus bytes of the last beat".into()),
+                    _ => None,
+                });
+                of.unwrap_or_default()
+            }
         };
         (format!("{direction} {range}{}", port.name), comment)
     };
@@ -125,28 +135,30 @@ pub(super) fn words_in(frames: Frames, port: &str, name: &str) -> Vec<String> {
     lines
 }
 
-/// `m_axis_tdata`, each element of `source` extended to its lane, and `m_axis_tkeep` where there is
+/// `tdata` of an output, each element of `source` extended to its lane, and `tkeep` where there is
 /// one.
-pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
+pub(super) fn lanes_out(port: &str, stream: &Stream, source: &str) -> Vec<String> {
+    // A name of its own, since all outputs are in one module.
+    let m = if port == OUTPUT { "m" } else { port };
     let (lanes, bits, lane) =
         (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
     let mut lines = vec![];
     if bits == lane {
-        lines.push(format!("assign m_axis_tdata = {source};"));
+        lines.push(format!("assign {port}_tdata = {source};"));
     } else {
         let more = lane - bits;
         let above = if stream.format.signed {
-            format!("{{{more}{{{source}[{bits}*m+{}]}}}}", bits - 1)
+            format!("{{{more}{{{source}[{bits}*{m}+{}]}}}}", bits - 1)
         } else {
             format!("{more}'d0")
         };
         lines.extend([
-            "genvar m;".into(),
+            format!("genvar {m};"),
             "generate".into(),
-            format!("    for (m = 0; m < {lanes}; m = m + 1) begin : m_lane"),
+            format!("    for ({m} = 0; {m} < {lanes}; {m} = {m} + 1) begin : {m}_lane"),
             format!(
-                "        assign m_axis_tdata[{lane}*m +: {lane}] = {{{above}, \
-                {source}[{bits}*m +: {bits}]}};"
+                "        assign {port}_tdata[{lane}*{m} +: {lane}] = {{{above}, \
+                {source}[{bits}*{m} +: {bits}]}};"
             ),
             "    end".into(),
             "endgenerate".into(),
@@ -156,7 +168,7 @@ pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
         let kept = stream.last_bytes();
         let surplus = stream.beat_bytes() - kept;
         lines.push(format!(
-            "assign m_axis_tkeep = {{{{{surplus}{{!m_axis_tlast}}}}, {{{kept}{{1'b1}}}}}};"
+            "assign {port}_tkeep = {{{{{surplus}{{!{port}_tlast}}}}, {{{kept}{{1'b1}}}}}};"
         ));
     }
     lines

@@ -5,7 +5,7 @@ use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::serial;
-use super::signature::{self, Layer as LayerSignature, Signature, Vector};
+use super::signature::{self, Head, Layer as LayerSignature, Signature, Stream, Vector};
 use super::testbench::Vectors;
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, control, file, lists, testbench};
 use crate::circuit::{self, Circuit, Op, Terms};
@@ -13,7 +13,7 @@ use crate::compile::{Compiled, LayerEngine};
 use crate::folded::{Bank, Folded};
 use crate::ir::{Edge, Kind};
 use crate::stream::primitive::{Rom as Lookups, Segment, Table};
-use crate::stream::{Graph, Node, Primitive, StreamId};
+use crate::stream::{self, Graph, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -229,13 +229,23 @@ impl<'a> Core<'a> {
             own.push(names);
         }
         let [input, output] = graph.beats.clone();
+        let head = |(head, latency): (&stream::Head, i64)| Head {
+            name: head.name.clone(),
+            port: signature::head(&head.name),
+            stream: head.beats.clone(),
+            latency,
+        };
+        let heads = graph.heads.iter().zip(timing.latencies_of_heads()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
         let found = control::table(compiled, format!("{module}.mem"));
         let table = found.as_ref().map(|(table, values)| (module, table.packed(values)));
         let found = found.map(|(table, _)| table);
         let control = (options.control || found.is_some())
             .then(|| control::control(frames, &provenance.model_sha256, found));
-        let mut ports = axi::ports(&input, &output, frames, clken);
+        let outputs: Vec<(StreamId, &Stream, String)> = graph.outputs().collect();
+        let named: Vec<(&str, &Stream)> =
+            outputs.iter().map(|(_, stream, port)| (port.as_str(), *stream)).collect();
+        let mut ports = axi::ports(&input, &named, frames, clken);
         ports.extend(control.iter().flat_map(control::ports));
         let signature = Signature {
             schema: signature::SCHEMA,
@@ -258,6 +268,7 @@ impl<'a> Core<'a> {
             top,
             input,
             output,
+            heads,
             layers,
             files: vec![],
             memories: vec![],
@@ -615,7 +626,7 @@ impl<'a> Core<'a> {
         let bits = self.compiled.graph.streams[id.index()].bits();
         let bit = |suffix: &str| Wire::bit(format!("{name}_{suffix}"));
         let data = Wire { name: format!("{name}_data"), bits, vector: true };
-        if id == self.compiled.graph.output {
+        if self.compiled.graph.outputs().any(|(output, ..)| output == id) {
             // The rest are ports of the core.
             return vec![data];
         }
@@ -732,9 +743,13 @@ impl<'a> Core<'a> {
                     ports.push(connection(side, name));
                     continue;
                 }
-                let ends_core = [(StreamId(0), self.input()), (graph.output, "m_axis_t")];
-                let port = ends_core.iter().find(|(end, _)| end == id);
-                let to = port.map_or_else(|| format!("{name}_"), |(_, port)| port.to_string());
+                let mut outputs = graph.outputs();
+                let leaves = outputs.find(|(end, ..)| end == id);
+                let to = match leaves {
+                    _ if *id == StreamId(0) => self.input().into(),
+                    Some((.., port)) => format!("{port}_t"),
+                    None => format!("{name}_"),
+                };
                 let beside: String =
                     carried.iter().map(|signal| format!("{to}{signal}, ")).collect();
                 ports.push(in_pairs(&[
@@ -745,7 +760,8 @@ impl<'a> Core<'a> {
             }
         }
         let m = &names[&node.outputs[0]];
-        if carried.len() > 1 && node.outputs[0] != graph.output {
+        let leaves = graph.outputs().any(|(output, ..)| output == node.outputs[0]);
+        if carried.len() > 1 && !leaves {
             block
                 .wires
                 .extend(carried[1..].iter().map(|signal| Wire::bit(format!("{m}_{signal}"))));
@@ -973,7 +989,7 @@ impl<'a> Core<'a> {
     /// The core itself.
     fn top(&self) -> Result<File> {
         let graph = &self.compiled.graph;
-        let Signature { input, output, .. } = &self.signature;
+        let input = &self.signature.input;
         let ports = axi::declarations(&self.signature)
             .into_iter()
             .map(|(text, comment)| Port { text, comment })
@@ -996,7 +1012,9 @@ impl<'a> Core<'a> {
             before.extend(axi::words_in(self.signature.frames, self.input(), "s_beat"));
         }
         let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
-        after.extend(axi::lanes_out(output, "m_register_data"));
+        for ((port, stream), (id, ..)) in self.signature.outputs().zip(graph.outputs()) {
+            after.extend(axi::lanes_out(port, stream, &format!("{}_data", names[&id])));
+        }
         let latency = self.signature.latency;
         let summary = vec![format!(
             "A frame every {}; the first beat of a result {} {} the last beat of its frame.",

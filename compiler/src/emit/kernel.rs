@@ -4,7 +4,9 @@ use super::core::{Block, Instance, Module, Port as Declared, Wire, of_circuit, p
 use super::layer::{Clock, Writer, count};
 use super::names::{self, Modules};
 use super::provenance::Provenance;
-use super::signature::{Beat, Direction, Frames, Layer, Port, SCHEMA, Signature, Stream, Vector};
+use super::signature::{
+    Beat, Direction, Frames, Layer, OUTPUT, Port, SCHEMA, Signature, Stream, Vector,
+};
 use super::testbench::{self, Vectors};
 use super::{FILE_LIST, File, TOOL, axi, file};
 use crate::kernel::{Kernel, Options, Style};
@@ -150,10 +152,11 @@ fn signature(
         model: provenance.model.clone(),
         model_sha256: provenance.model_sha256.clone(),
         top: names.top.clone(),
-        ports: axi::ports(&s, &m, Frames::Count, clock == Clock::Enabled),
+        ports: axi::ports(&s, &[(OUTPUT, &m)], Frames::Count, clock == Clock::Enabled),
         frames: Frames::Count,
         input: s,
         output: m,
+        heads: vec![],
         latency: kernel.latency().into(),
         ii: 1,
         warm_up: 0,
@@ -217,7 +220,7 @@ fn stream<'a>(
     before.extend(axi::lanes_in(&signature.input, "s_data"));
     let mut after =
         vec!["assign s_axis_tready = s_ready;".to_string(), "assign m_axis_tlast  = 1'b1;".into()];
-    after.extend(axi::lanes_out(&signature.output, "m_data"));
+    after.extend(axi::lanes_out(OUTPUT, &signature.output, "m_data"));
     Module {
         header: provenance.header(&names.top, &format!("{what} between AXI4-Streams,")),
         summary: vec!["A vector is a beat, and may come each clock.".into()],

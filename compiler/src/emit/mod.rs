@@ -104,10 +104,12 @@ fn lists(signature: &Signature) -> impl Iterator<Item = File> {
     [files].into_iter().chain(memories).chain([signature])
 }
 
-/// The files that a testbench reads: what enters, and what has to leave.
-pub(crate) fn testbench_data(testbench: &str) -> [String; 2] {
-    let testbench::Files { input, output, .. } = testbench::Files::of(testbench);
-    [input, output]
+/// The files that the testbench of a core reads: what enters, and what has to leave.
+pub(crate) fn testbench_data(signature: &Signature) -> Vec<String> {
+    let module = &signature.testbench;
+    let testbench::Files { input, output, .. } = testbench::Files::of(module);
+    let heads = signature.heads.iter().map(|head| testbench::of_head(module, head));
+    [input, output].into_iter().chain(heads).collect()
 }
 
 /// `strassenc` and its version.

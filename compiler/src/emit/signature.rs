@@ -27,7 +27,7 @@ pub struct Signature {
     /// The top module: the model's name, unless that is a word reserved by a tool.
     pub top: String,
     /// Every port of the top module, in order: `aclk`, `aresetn` (synchronous, active low, control
-    /// only), `aclken` if asked for, and the two streams, `s_axis_tready` and `m_axis_tvalid` low
+    /// only), `aclken` if asked for, and the streams, `s_axis_tready` and `m_axis_tvalid` low
     /// from the first clock of a reset to its last. Where [`frames`](Self::frames) end by
     /// `s_axis_tlast`, also `frame_error_clear` and `frame_error`, which is high from the clock
     /// after a wrong `s_axis_tlast` until reset, or until the clock after one with
@@ -39,9 +39,13 @@ pub struct Signature {
     pub frames: Frames,
     /// `s_axis_*`: the network's inputs.
     pub input: Stream,
-    /// `m_axis_*`: the network's outputs.
+    /// `m_axis_*`: the outputs of the network's last layer.
     pub output: Stream,
-    /// Clocks from input to output in an empty core with `m_axis_tready` high: where the last beat
+    /// The outputs of the network's heads, each a stream of its own, with a frame for each frame
+    /// that enters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<Head>,
+    /// Clocks from input to output in an empty core with every `tready` of its outputs high: where the last beat
     /// of a frame is accepted at rising edge t (`tvalid` and `tready` both high there),
     /// `m_axis_tvalid` is high for its first output beat at rising edge t + latency, and not
     /// before. Negative where the first output beat of a frame comes before its last input beat.
@@ -80,6 +84,28 @@ pub struct Signature {
     /// `memories.f`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memories: Vec<String>,
+}
+
+/// An output of the network beside that of its last layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The name of the network's head.
+    pub name: String,
+    /// What its ports begin with: `m_axis_NAME`.
+    pub port: String,
+    /// Its vectors.
+    pub stream: Stream,
+    /// Its latency, as [`Signature::latency`] is that of `m_axis_*`, with all `tready` high.
+    pub latency: i64,
+}
+
+/// What the ports of the output begin with.
+pub const OUTPUT: &str = "m_axis";
+
+/// What the ports of a head's output begin with.
+pub fn head(name: &str) -> String {
+    format!("{OUTPUT}_{name}")
 }
 
 /// A port of the top module.
@@ -280,6 +306,32 @@ impl Signature {
         table.map_or(0, |table| 34 * table.words as u64)
     }
 
+    /// All outputs, that of the last layer first: what their ports begin with, and their vectors.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, &Stream)> {
+        let heads = self.heads.iter().map(|head| (head.port.as_str(), &head.stream));
+        std::iter::once((OUTPUT, &self.output)).chain(heads)
+    }
+
+    /// An element of all outputs, one after the other, in words: `3`, or `3 of mask`.
+    pub fn named(&self, element: usize) -> String {
+        let mut first = self.output.elements;
+        if element < first {
+            return element.to_string();
+        }
+        for head in &self.heads {
+            if element < first + head.stream.elements {
+                return format!("{} of {}", element - first, head.name);
+            }
+            first += head.stream.elements;
+        }
+        element.to_string()
+    }
+
+    /// The latency of each output.
+    pub fn latencies(&self) -> impl Iterator<Item = i64> {
+        std::iter::once(self.latency).chain(self.heads.iter().map(|head| head.latency))
+    }
+
     /// The ports of its slave.
     pub fn control_ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().filter(|port| port.name.starts_with(super::control::PORT))
@@ -314,7 +366,8 @@ impl Signature {
     fn out_of_range(&self) -> Option<(&'static str, i64)> {
         const MOST: i64 = 1 << 40;
         let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let streams = [&self.input, &self.output].into_iter().flat_map(|s| {
+        let outputs = self.outputs().map(|(_, stream)| stream);
+        let streams = std::iter::once(&self.input).chain(outputs).flat_map(|s| {
             [
                 ("elements of a vector", size(s.elements), 1, 1 << 24),
                 ("bits of an element", s.format.bits.into(), 1, 64),
@@ -324,13 +377,13 @@ impl Signature {
                 ("beats of a vector", size(s.beats), 1, 1 << 24),
             ]
         });
+        let latencies = self.latencies().map(|latency| ("latency", latency, -MOST, MOST));
         let timing = [
-            ("latency", self.latency, -MOST, MOST),
             ("initiation interval", self.ii.into(), 1, MOST),
             ("number of frames that fill it", self.warm_up.into(), 0, MOST),
         ];
         let wrong = |(_, value, least, most): &(_, i64, i64, i64)| !(least..=most).contains(&value);
-        streams.chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
+        streams.chain(latencies).chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
     }
 
     /// The text of `signature.json`.
@@ -366,6 +419,7 @@ mod tests {
             ports: vec![],
             input: stream.clone(),
             output: stream,
+            heads: vec![],
             latency: 7,
             ii: 1,
             warm_up: 0,

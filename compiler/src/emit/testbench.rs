@@ -2,7 +2,7 @@
 
 use super::File;
 use super::provenance::Provenance;
-use super::signature::{Frames, Signature, Stream};
+use super::signature::{Frames, Head, Signature, Stream};
 use askama::Template;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,7 +58,7 @@ pub(crate) fn starts_every(signature: &Signature) -> usize {
     if signature.recurrent { SEQUENCE } else { 3 }
 }
 
-/// The testbench of a core, its two files of beats and its script.
+/// The testbench of a core, its files of beats and its script.
 ///
 /// # Errors
 /// Where the template fails: a bug of ours.
@@ -81,10 +81,28 @@ pub(super) fn emit(
         every: starts_every(signature),
         input_file: &files.input,
         output_file: &files.output,
+        heads: signature.heads.iter().map(|head| Answers::of(module, head)).collect(),
+        widest: (signature.outputs().map(|(_, stream)| stream))
+            .chain([&signature.input])
+            .map(Stream::data_bits)
+            .max()
+            .unwrap_or(0),
     };
-    let beats =
-        [beats(&signature.input, &vectors.inputs), beats(&signature.output, &vectors.outputs)];
-    files.with(&template, beats, provenance)
+    // The outputs of one stream are behind those of another.
+    let mut first = 0;
+    let mut answers: Vec<String> = vec![];
+    for (_, stream) in signature.outputs() {
+        let own = |outputs: &Vec<i64>| outputs[first..first + stream.elements].to_vec();
+        answers.push(beats(stream, &vectors.outputs.iter().map(own).collect::<Vec<_>>()));
+        first += stream.elements;
+    }
+    let mut answers = answers.into_iter();
+    let of_last = answers.next().unwrap_or_default();
+    let mut all =
+        files.with(&template, [beats(&signature.input, &vectors.inputs), of_last], provenance)?;
+    let heads = template.heads.iter().zip(answers);
+    all.extend(heads.map(|(head, text)| File { path: head.file.clone(), text }));
+    Ok(all)
 }
 
 /// The names of what belongs to a testbench.
@@ -138,6 +156,30 @@ struct Testbench<'a> {
     every: usize,
     input_file: &'a str,
     output_file: &'a str,
+    heads: Vec<Answers<'a>>,
+    /// Bits of the widest beat.
+    widest: usize,
+}
+
+/// What has to come out of a head.
+struct Answers<'a> {
+    /// What its ports begin with.
+    port: &'a str,
+    s: &'a Stream,
+    latency: i64,
+    file: String,
+}
+
+impl<'a> Answers<'a> {
+    fn of(module: &str, head: &'a Head) -> Self {
+        let Head { port, stream: s, latency, .. } = head;
+        Answers { port, s, latency: *latency, file: of_head(module, head) }
+    }
+}
+
+/// The file with the answers of a head.
+pub(super) fn of_head(testbench: &str, head: &Head) -> String {
+    format!("{testbench}_output_{}.mem", head.name)
 }
 
 #[derive(Template)]

@@ -13,10 +13,10 @@
 //!
 //! Invariants, checked by [`verify`]:
 //! - layers are in topological order and have different names, layer i yields edge i + 1, and every
-//!   edge but the last is read;
+//!   edge but the last and those of heads is read; a head's is not, and has no other's name;
 //! - nothing exceeds 2^53 in magnitude, and no shift 62 bits: 64 bits hold all that is computed;
 //! - an edge has an interval and a number in the model for each of its channels, in ascending
-//!   order; the first and the last edge have all channels of the model;
+//!   order; the first edge, the last and those of heads have all channels of the model;
 //! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one
 //!   of its pixels, and the outputs of all windows are the image it yields, once what is beyond it
 //!   is cropped;
@@ -85,6 +85,17 @@ pub struct Dataflow {
     pub edges: Vec<Edge>,
     /// The layers in topological order.
     pub layers: Vec<Layer>,
+    /// The outputs beside the last edge, in the order of the model.
+    pub heads: Vec<Head>,
+}
+
+/// A further output of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The output's name.
+    pub name: String,
+    /// The edge that it is.
+    pub edge: EdgeId,
 }
 
 /// What travels between two layers.
@@ -187,6 +198,18 @@ impl Dataflow {
     pub fn is_loaded(&self) -> bool {
         let mut kernels = self.layers.iter().filter_map(Layer::kernel);
         kernels.any(|kernel| kernel.chain.loaded.is_some())
+    }
+
+    /// The edges that leave the network: the last one, and those of the heads.
+    pub fn outputs(&self) -> impl Iterator<Item = EdgeId> {
+        let last = EdgeId(self.edges.len() as u32 - 1);
+        std::iter::once(last).chain(self.heads.iter().map(|head| head.edge))
+    }
+
+    /// The network's outputs among the integers on all edges: those of the last edge, then those of
+    /// the heads.
+    pub fn outputs_of(&self, edges: &[Vec<i64>]) -> Vec<i64> {
+        self.outputs().flat_map(|id| &edges[id.index()]).copied().collect()
     }
 
     /// The edge that a layer yields.

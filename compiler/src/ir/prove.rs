@@ -21,11 +21,15 @@ use strassenc_runtime::{Error, Extent, Format, Join, Model, Result, Shape};
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first layer that differs: a bug
 /// of ours.
 pub fn prove(dataflow: &Dataflow, model: &Model) -> Result<()> {
-    let mut walk = Walk { dataflow, shapes: vec![] };
+    let mut walk = Walk { dataflow, shapes: vec![], heads: vec![] };
     walk.input(model).map_err(|cause| Error::mismatch("dataflow", cause))?;
     walk.branch(&model.layers, 0)?;
     if walk.shapes.len() != dataflow.edges.len() {
         return Err(Error::mismatch("dataflow", "has layers that are none of the model's"));
+    }
+    let heads = dataflow.heads.iter().map(|head| (&*head.name, head.edge.index()));
+    if !heads.eq(walk.heads) {
+        return Err(Error::mismatch("dataflow", "has other heads than the model"));
     }
     Ok(())
 }
@@ -35,6 +39,8 @@ struct Walk<'a> {
     dataflow: &'a Dataflow,
     /// The shape in the model of each edge that was met.
     shapes: Vec<Shape>,
+    /// The heads that were met, and the edges that they end in.
+    heads: Vec<(&'a str, usize)>,
 }
 
 impl<'a> Walk<'a> {
@@ -62,7 +68,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The edge that leaves these layers, the first of which reads `from`.
-    fn branch(&mut self, layers: &[ModelLayer], from: usize) -> Result<usize> {
+    fn branch(&mut self, layers: &'a [ModelLayer], from: usize) -> Result<usize> {
         layers.iter().try_fold(from, |from, layer| match layer {
             ModelLayer::Branches(branches) => {
                 let body = self.branch(&branches.body, from)?;
@@ -70,6 +76,11 @@ impl<'a> Walk<'a> {
                 self.layer(layer, &[body, shortcut], |walk, own, to| {
                     walk.joined(branches, own, to, [body, shortcut])
                 })
+            }
+            ModelLayer::Head(head) => {
+                let edge = self.branch(&head.layers, from)?;
+                self.heads.push((&head.name, edge));
+                Ok(from)
             }
             ModelLayer::Highway(_) => {
                 self.layer(layer, &[from, from], |walk, own, to| walk.one(layer, own, to, from))

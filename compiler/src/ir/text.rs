@@ -25,12 +25,14 @@
 //!   0: -21..=24
 //! ```
 //!
+//! A head is a line behind all layers, its edge and its name: `head 3: mask`.
+//!
 //! Where one of an element's parts is missing, which only a broken pass does, it is `_`. A row of a
 //! matrix is signs, or integers where there are others than 1, 0 and -1.
 
 use super::gated::{Blend, Cell, Curve};
 use super::{
-    Chain, Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value, Windows,
+    Chain, Dataflow, Edge, EdgeId, Head, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value, Windows,
 };
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
@@ -54,7 +56,8 @@ impl fmt::Display for Dataflow {
                 write!(f, "edge {i}: {edge}")?;
             }
         }
-        Ok(())
+        let mut heads = self.heads.iter();
+        heads.try_for_each(|head| writeln!(f, "head {}: {}", head.edge.0, head.name))
     }
 }
 
@@ -240,13 +243,17 @@ impl FromStr for Dataflow {
 }
 
 fn dataflow(lines: &mut Lines) -> Option<Dataflow> {
-    let mut dataflow =
-        Dataflow { name: lines.after("dataflow")?.into(), edges: vec![], layers: vec![] };
+    let name = lines.after("dataflow")?.into();
+    let mut dataflow = Dataflow { name, edges: vec![], layers: vec![], heads: vec![] };
     while let Some(line) = lines.next() {
         if let Some(rest) = line.strip_prefix("edge ") {
             let (_, rest) =
                 rest.split_once(": ").filter(|(n, _)| n.parse() == Ok(dataflow.edges.len()))?;
             dataflow.edges.push(edge(lines, rest)?);
+        } else if let Some(rest) = line.strip_prefix("head ") {
+            let (edge, name) = rest.split_once(": ")?;
+            let edge = EdgeId(edge.parse().ok()?);
+            dataflow.heads.push(Head { name: name.into(), edge });
         } else {
             dataflow.layers.push(layer(lines, line.strip_prefix("layer ")?)?);
         }

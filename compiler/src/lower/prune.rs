@@ -26,7 +26,8 @@ pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) -> bool {
         let readers: Vec<usize> = (0..dataflow.layers.len())
             .filter(|i| dataflow.layers[*i].reads.contains(&edge))
             .collect();
-        if !spns[layer] || readers.iter().any(|reader| !spns[*reader]) {
+        let leaves = dataflow.outputs().any(|id| id == edge);
+        if leaves || !spns[layer] || readers.iter().any(|reader| !spns[*reader]) {
             continue;
         }
         let alive: Vec<bool> = (0..dataflow.edges[edge.index()].shape.channels)

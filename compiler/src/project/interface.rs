@@ -1,6 +1,6 @@
 //! The ports of a core as what tools take them for: a clock, a reset, buses, and the rest.
 
-use crate::emit::signature::{Direction, Port};
+use crate::emit::signature::{Direction, OUTPUT, Port, head};
 
 /// The ports of a core, each in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Interface<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bus<'a> {
     /// What its ports' names begin with: `s_axis`.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its protocol.
     pub kind: BusKind,
     /// The core's side of it.
@@ -57,12 +57,18 @@ pub struct Signal<'a> {
     pub port: &'a Port,
 }
 
-/// Every bus that a core may have.
-const BUSES: [(&str, BusKind, Role); 3] = [
-    ("s_axis", BusKind::Stream, Role::Slave),
-    ("m_axis", BusKind::Stream, Role::Master),
-    ("s_axi_control", BusKind::Lite, Role::Slave),
-];
+/// The bus that a port is of, and its name there: those of streams begin with `t`, and none of them
+/// has an underscore.
+fn bus(port: &str) -> Option<(&str, &str, BusKind, Role)> {
+    let (bus, signal) = port.rsplit_once('_')?;
+    let (kind, role) = match bus {
+        "s_axis" => (BusKind::Stream, Role::Slave),
+        "s_axi_control" => (BusKind::Lite, Role::Slave),
+        _ if bus == OUTPUT || bus.starts_with(&head("")) => (BusKind::Stream, Role::Master),
+        _ => return None,
+    };
+    Some((bus, signal, kind, role))
+}
 
 impl<'a> Interface<'a> {
     /// The ports of a core by their names.
@@ -81,9 +87,7 @@ impl<'a> Interface<'a> {
     }
 
     fn place(&mut self, port: &'a Port) {
-        let signal = |bus: &str| port.name.strip_prefix(bus)?.strip_prefix('_');
-        let found = BUSES.iter().find_map(|bus| Some((bus, signal(bus.0)?)));
-        let Some((&(name, kind, role), signal)) = found else {
+        let Some((name, signal, kind, role)) = bus(&port.name) else {
             self.others.push(port);
             return;
         };

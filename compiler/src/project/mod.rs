@@ -96,6 +96,15 @@ impl Project {
         }
     }
 
+    /// Whether cores with several outputs have it.
+    pub fn takes_heads(self) -> bool {
+        match self {
+            Project::Cocotb | Project::Verilator | Project::C | Project::Pynq => false,
+            Project::Fusesoc | Project::Vivado | Project::Quartus => true,
+            Project::Yosys | Project::Litex | Project::Ipxact => true,
+        }
+    }
+
     /// Whether it is of use for a device; of no device, any is.
     pub fn fits(self, device: Option<Device>) -> bool {
         let Some(Device { family, .. }) = device else { return true };
@@ -186,8 +195,11 @@ impl Asked<'_> {
         })
     }
 
-    fn kinds(&self) -> Vec<Project> {
-        let fits = |project: &Project| self.fits(*project);
+    /// The kinds for a core with this signature.
+    fn kinds(&self, signature: &Signature) -> Vec<Project> {
+        let fits = |project: &Project| {
+            self.fits(*project) && (signature.heads.is_empty() || project.takes_heads())
+        };
         match self.projects {
             Some(named) => named.to_vec(),
             None => Project::ALL.iter().copied().filter(fits).collect(),
@@ -248,12 +260,12 @@ impl<'a> Core<'a> {
 
     /// Whether files of this kind are there, too.
     fn has(&self, project: Project) -> bool {
-        self.asked.kinds().contains(&project)
+        self.asked.kinds(self.signature).contains(&project)
     }
 
     /// The files that the testbench reads.
-    pub fn testbench_data(&self) -> [String; 2] {
-        testbench_data(&self.signature.testbench)
+    pub fn testbench_data(&self) -> Vec<String> {
+        testbench_data(self.signature)
     }
 
     /// The period of the clock in nanoseconds.
@@ -265,19 +277,32 @@ impl<'a> Core<'a> {
 /// The project files of a core.
 ///
 /// # Errors
-/// As [`Asked::validate`], and where a template fails: a bug of ours.
+/// As [`Asked::validate`]; where a kind is named that is for one output, of a core with several; and
+/// where a template fails: a bug of ours.
 pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
     asked.validate()?;
+    let kinds = asked.kinds(signature);
+    if let (false, Some(project)) =
+        (signature.heads.is_empty(), kinds.iter().find(|project| !project.takes_heads()))
+    {
+        let fit: Vec<String> = (Project::ALL.iter())
+            .filter(|project| project.takes_heads() && asked.fits(**project))
+            .map(Project::to_string)
+            .collect();
+        let cause = "is for cores with one output, and this network has several";
+        return Err(Error::input(format_args!("--project {project}"), cause)
+            .help(format_args!("for this network there are {}", fit.join(", "))));
+    }
     let core = Core::new(signature, asked);
     let files: Vec<Vec<File>> =
-        asked.kinds().into_iter().map(|project| project.files(&core)).collect::<Result<_>>()?;
+        kinds.into_iter().map(|project| project.files(&core)).collect::<Result<_>>()?;
     Ok(files.into_iter().flatten().collect())
 }
 
 /// The commands that run the benches of a build, which lies in `folder`, in a shell.
 pub fn benches(signature: &Signature, asked: Asked, folder: &Path) -> Vec<String> {
     let Signature { top, testbench, .. } = signature;
-    let kinds = asked.kinds();
+    let kinds = asked.kinds(signature);
     let bench = |kind| match kind {
         None => Some(("sh", format!("{testbench}.sh"), " icarus")),
         Some(Project::Cocotb) => Some(("python3", format!("{top}_cocotb.py"), "")),

@@ -68,8 +68,9 @@ impl Simulator {
         Err(Error::mismatch(
             format_args!("core `{}`, sample {sample}", self.signature.top),
             format_args!(
-                "output {output} is {got}, golden says {expected} ({wrong} of {samples} samples \
-                 are wrong)\n  {place}"
+                "output {} is {got}, golden says {expected} ({wrong} of {samples} samples \
+                 are wrong)\n  {place}",
+                self.signature.named(*output)
             ),
         ))
     }

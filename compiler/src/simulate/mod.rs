@@ -16,7 +16,7 @@ pub use compare::Compared;
 pub use locate::{FullFifo, Place, compare_words, locate};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 pub use step::Stepper;
-pub use strassenc_verilator::axi_stream::{Bench, LAST, Progress, Response, Stimulus, USER};
+pub use strassenc_verilator::axi_stream::{Beats, Bench, LAST, Progress, Response, Stimulus, USER};
 
 use crate::emit::{Emitted, Signature};
 use crate::tools::Tools;
@@ -135,8 +135,10 @@ impl Simulator {
     /// # Errors
     /// Where the waveform cannot be written.
     pub fn core(&self, seed: u64, wave: Option<&Path>) -> Result<Bench> {
-        let bytes = (self.signature.input.beat_bytes(), self.signature.output.beat_bytes());
-        self.verilated.bench(bytes, seed, wave).map_err(refused)
+        let outputs: Vec<(&str, usize)> =
+            self.signature.outputs().map(|(port, stream)| (port, stream.beat_bytes())).collect();
+        let bytes = self.signature.input.beat_bytes();
+        self.verilated.bench(bytes, &outputs, seed, wave).map_err(refused)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Running vectors through a simulator: beats in, beats out, every rule of the streams checked,
 //! timing measured.
 
-use super::{Bench, LAST, Progress, Response, Simulator, Stimulus, USER, refused};
+use super::{Beats, Bench, LAST, Progress, Response, Simulator, Stimulus, USER, refused};
 use crate::emit::Signature;
+use crate::emit::signature::Stream;
 use serde::Serialize;
 use std::time::Instant;
 use strassenc_runtime::error::count;
@@ -49,6 +50,8 @@ pub struct Run {
     /// Clocks from a vector's last input beat to its first output beat, measured on the first
     /// vector in an empty core; negative where that comes before.
     pub latency: i64,
+    /// The same of each head.
+    pub heads: Vec<i64>,
     /// Clocks between vectors, measured at full rate; none where gaps, stalls or pauses were asked
     /// for, or there was only one vector; of a core that fills at first, from the first vector
     /// after that on.
@@ -76,6 +79,12 @@ impl Run {
         };
         if self.latency != signature.latency {
             return Err(broken("the latency", self.latency as f64, signature.latency));
+        }
+        for (measured, head) in self.heads.iter().zip(&signature.heads) {
+            if *measured != head.latency {
+                let what = format!("the latency of {}", head.port);
+                return Err(broken(&what, *measured as f64, head.latency));
+            }
         }
         match self.ii {
             // The most is promised.
@@ -208,7 +217,14 @@ impl Simulator {
     ) -> Result<Run, Failure> {
         let start = Instant::now();
         let Some(first) = inputs.first() else {
-            return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
+            return Ok(Run {
+                outputs: vec![],
+                latency: 0,
+                heads: vec![],
+                ii: None,
+                clocks: 0,
+                seconds: 0.0,
+            });
         };
         let threads = match options.threads {
             _ if self.signature.recurrent => 1,
@@ -229,24 +245,26 @@ impl Simulator {
             handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
         });
         bar.finish_and_clear();
-        let (mut outputs, mut clocks, mut ii, mut latency) =
+        let (mut outputs, mut clocks, mut ii, mut latencies) =
             (Vec::with_capacity(inputs.len()), 0, None, None);
         for part in parts {
             let part = part?;
             clocks += part.clocks;
             ii = ii.or(part.ii);
-            latency = latency.or(part.latency);
+            latencies = latencies.or(part.latencies);
             outputs.extend(part.outputs);
         }
-        let latency = match latency {
-            Some(latency) => latency,
-            None => self.latency(first, options.seed)?,
+        let mut heads = match latencies {
+            Some(latencies) => latencies,
+            None => self.latencies(first, options.seed)?,
         };
-        Ok(Run { outputs, latency, ii, clocks, seconds: start.elapsed().as_secs_f64() })
+        let latency = heads.remove(0);
+        Ok(Run { outputs, latency, heads, ii, clocks, seconds: start.elapsed().as_secs_f64() })
     }
 
-    /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
-    fn latency(&self, vector: &[i64], seed: u64) -> Result<i64, Failure> {
+    /// Clocks from the last input beat of `vector`, alone in the core, to the first beat of each
+    /// output.
+    fn latencies(&self, vector: &[i64], seed: u64) -> Result<Vec<i64>, Failure> {
         let mut core = self.core(seed, None)?;
         let stimulus = self.stimulus(
             std::slice::from_ref(&vector),
@@ -255,13 +273,14 @@ impl Simulator {
         );
         let response = self.drive(&mut core, stimulus, &[true], 0, |_| ())?;
         self.decode(&response, &[true], 0)?;
-        Ok(self.latency_of(&response))
+        Ok(self.latencies_of(&response))
     }
 
-    /// Clocks from the last beat of the first input vector to the first beat of the first output
-    /// vector.
-    pub(super) fn latency_of(&self, response: &Response) -> i64 {
-        response.shown[0] as i64 - response.accepted[self.signature.input.beats - 1] as i64
+    /// Clocks from the last beat of the first input vector to the first beat of the first vector of
+    /// each output.
+    fn latencies_of(&self, response: &Response) -> Vec<i64> {
+        let last = response.accepted[self.signature.input.beats - 1] as i64;
+        response.outputs.iter().map(|beats| beats.shown[0] as i64 - last).collect()
     }
 
     fn part(
@@ -300,12 +319,12 @@ impl Simulator {
         let outputs = self.decode(&response, users, offset)?;
         let first = self.signature.warm_up as usize;
         let ii = (options.full_rate() && inputs.len() > first + 1).then(|| {
-            let taken = |vector: usize| response.taken[vector * beats as usize];
+            let taken = |vector: usize| response.outputs[0].taken[vector * beats as usize];
             (taken(inputs.len() - 1) - taken(first)) as f64 / (inputs.len() - 1 - first) as f64
         });
         // Words behind the first vector do not delay it.
-        let latency = options.full_rate().then(|| self.latency_of(&response));
-        Ok(Part { outputs, clocks: response.clock, ii, latency })
+        let latencies = options.full_rate().then(|| self.latencies_of(&response));
+        Ok(Part { outputs, clocks: response.clock, ii, latencies })
     }
 
     /// Runs of vectors, each of them cut short by a reset first. A sequence is one run.
@@ -318,13 +337,14 @@ impl Simulator {
         options: Options,
         bar: &indicatif::ProgressBar,
     ) -> Result<Part, Failure> {
-        let Signature { latency, ii, recurrent, .. } = self.signature;
+        let Signature { ii, recurrent, .. } = self.signature;
+        let latency = self.longest();
         let run = if recurrent { inputs.len() } else { RUN };
-        let mut part = Part { outputs: vec![], clocks: 0, ii: None, latency: None };
+        let mut part = Part { outputs: vec![], clocks: 0, ii: None, latencies: None };
         for (inputs, users) in inputs.chunks(run).zip(users.chunks(run)) {
             let offset = offset + part.outputs.len();
             let options = Options { seed: mix(options.seed, offset as u64), ..options };
-            let busy = latency.unsigned_abs() + u64::from(ii) * inputs.len() as u64;
+            let busy = latency + u64::from(ii) * inputs.len() as u64;
             core.reset(RESET).map_err(refused)?;
             core.start(self.stimulus(inputs, users, &options)).map_err(refused)?;
             core.run(1 + options.seed % (busy + 1)).map_err(refused)?;
@@ -345,6 +365,11 @@ impl Simulator {
         (0..count).map(start).collect()
     }
 
+    /// The most clocks between a frame's last beat and the first beat of an output.
+    fn longest(&self) -> u64 {
+        self.signature.latencies().map(i64::unsigned_abs).max().unwrap_or(0)
+    }
+
     /// The beats of `inputs`, with each vector's `tuser`.
     pub(super) fn stimulus(
         &self,
@@ -352,17 +377,18 @@ impl Simulator {
         users: &[bool],
         options: &Options,
     ) -> Stimulus {
-        let Signature { input, output, latency, ii, .. } = &self.signature;
+        let Signature { input, ii, .. } = &self.signature;
         let (mut data, mut flags) = (Vec::new(), Vec::new());
         for (vector, user) in inputs.iter().zip(users) {
             input.encode(vector.as_ref(), *user, &mut data, &mut flags);
         }
-        let beats = (input.beats + output.beats) as u64;
-        let quiet = latency.unsigned_abs() + beats + u64::from(*ii);
+        let outputs: Vec<usize> = self.signature.outputs().map(|(_, of)| of.beats).collect();
+        let beats = (input.beats + outputs.iter().sum::<usize>()) as u64;
+        let quiet = self.longest() + beats + u64::from(*ii);
         Stimulus {
             data,
             flags,
-            expected: inputs.len() * output.beats,
+            expected: outputs.iter().map(|beats| inputs.len() * beats).collect(),
             linger: quiet.min(LINGER) + 8,
             // Gates withhold three quarters of all clocks in the long run and up to some hundred in
             // a row.
@@ -397,7 +423,8 @@ impl Simulator {
         offset: usize,
         mut progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
-        let (beats_in, beats_out) = (stimulus.flags.len() as u64, stimulus.expected as u64);
+        let (beats_in, due) = (stimulus.flags.len() as u64, stimulus.expected.clone());
+        let beats_out = due.first().map_or(0, |beats| *beats as u64);
         core.start(stimulus).map_err(refused)?;
         loop {
             let state = core.run(SLICE).map_err(refused)?;
@@ -412,15 +439,22 @@ impl Simulator {
                     // A rule that was broken before says more.
                     self.check_rules(&response, users, offset)?;
                     let sample = offset + (produced / self.signature.output.beats as u64) as usize;
+                    let told = |(((port, _), beats), due): (((&str, _), &Beats), &usize)| {
+                        let (came, valid) = (beats.produced, u8::from(beats.valid));
+                        format!("; {came} of {due} beats came of {port}, whose tvalid is {valid}")
+                    };
+                    let outputs: String = (self.signature.outputs())
+                        .zip(&response.outputs)
+                        .zip(&due)
+                        .map(told)
+                        .collect();
                     return Err(self.fault(
                         sample,
                         format_args!(
-                            "is stuck at clock {}: {accepted} of {beats_in} input beats were taken \
-                             and {produced} of {beats_out} output beats came; s_axis_tready is {}, \
-                             m_axis_tvalid is {}",
+                            "is stuck at clock {}: {accepted} of {beats_in} input beats were \
+                             taken, s_axis_tready is {}{outputs}",
                             response.clock,
-                            u8::from(response.s_ready),
-                            u8::from(response.m_valid)
+                            u8::from(response.s_ready)
                         ),
                     ));
                 }
@@ -428,7 +462,7 @@ impl Simulator {
         }
     }
 
-    /// Whether the output stream, as far as it came, kept every rule; `users` are the input
+    /// Whether the output streams, as far as they came, kept every rule; `users` are the input
     /// vectors' `tuser`.
     fn check_rules(
         &self,
@@ -436,7 +470,6 @@ impl Simulator {
         users: &[bool],
         offset: usize,
     ) -> Result<(), Failure> {
-        let output = &self.signature.output;
         // The vector that is passing a stream at a clock.
         let passing = |clocks: &[u64], beats: usize, clock: u64| {
             offset + (clocks.partition_point(|c| *c < clock) / beats).min(users.len() - 1)
@@ -453,48 +486,62 @@ impl Simulator {
                 format_args!("raised frame_error at clock {clock}, though every tlast was right"),
             ));
         }
-        if let Some(clock) = response.unstable {
-            let sample = passing(&response.taken, output.beats, clock);
-            let cause = format_args!(
-                "changed or withdrew an output beat at clock {clock} while m_axis_tready was low"
-            );
-            return Err(self.fault(sample, cause));
+        for ((port, output), beats) in self.signature.outputs().zip(&response.outputs) {
+            if let Some(clock) = beats.unstable {
+                let sample = passing(&beats.taken, output.beats, clock);
+                let cause = format_args!(
+                    "changed or withdrew an output beat at clock {clock} while {port}_tready was low"
+                );
+                return Err(self.fault(sample, cause));
+            }
+            self.check_beats((port, output), beats, users, offset)?;
         }
+        Ok(())
+    }
+
+    /// Whether the beats of an output are whole frames with the right `tuser`.
+    fn check_beats(
+        &self,
+        (port, output): (&str, &Stream),
+        beats: &Beats,
+        users: &[bool],
+        offset: usize,
+    ) -> Result<(), Failure> {
         let expected = users.len() * output.beats;
-        for (i, flags) in response.flags.iter().take(expected).enumerate() {
+        for (i, flags) in beats.flags.iter().take(expected).enumerate() {
             let (vector, beat) = (i / output.beats, i % output.beats);
             let last = beat + 1 == output.beats;
             let user = beat == 0 && users[vector];
-            for (name, bit, due) in [("m_axis_tlast", LAST, last), ("m_axis_tuser", USER, user)] {
+            for (name, bit, due) in [("tlast", LAST, last), ("tuser", USER, user)] {
                 if (flags & bit != 0) != due {
-                    let (clock, due) = (response.taken[i], u8::from(due));
+                    let (clock, due) = (beats.taken[i], u8::from(due));
                     let cause = format_args!(
-                        "has {name} wrong on beat {beat} at clock {clock}: it should be {due}"
+                        "has {port}_{name} wrong on beat {beat} at clock {clock}: it should be {due}"
                     );
                     return Err(self.fault(offset + vector, cause));
                 }
             }
             let due = if last { output.last_bytes() } else { output.beat_bytes() };
-            if response.kept[i] != due as u32 {
-                let clock = response.taken[i];
+            if beats.kept[i] != due as u32 {
+                let clock = beats.taken[i];
                 let cause = format_args!(
-                    "has m_axis_tkeep wrong on beat {beat} at clock {clock}: {due} bytes are due"
+                    "has {port}_tkeep wrong on beat {beat} at clock {clock}: {due} bytes are due"
                 );
                 return Err(self.fault(offset + vector, cause));
             }
         }
-        if response.produced > expected as u64 {
-            let clock = response.taken.get(expected).copied().unwrap_or_default();
+        if beats.produced > expected as u64 {
+            let clock = beats.taken.get(expected).copied().unwrap_or_default();
             let cause = format_args!(
-                "gave more than the {expected} output beats that are due, at clock {clock}"
+                "gave more than the {expected} beats of {port} that are due, at clock {clock}"
             );
             return Err(self.fault(offset + users.len() - 1, cause));
         }
         Ok(())
     }
 
-    /// The output vectors of a stimulus that came to its end, every rule of the output stream
-    /// checked.
+    /// The output vectors of a stimulus that came to its end, those of the heads behind that of the
+    /// last layer; every rule of the output streams checked.
     pub(super) fn decode(
         &self,
         response: &Response,
@@ -502,14 +549,17 @@ impl Simulator {
         offset: usize,
     ) -> Result<Vec<Vec<i64>>, Failure> {
         self.check_rules(response, users, offset)?;
-        let output = &self.signature.output;
-        let vectors = response.data.chunks(output.beats * output.beat_bytes()).enumerate();
-        let decode = |(i, bytes)| {
-            let fault =
-                |cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}"));
-            output.decode(bytes).map_err(fault)
-        };
-        vectors.map(decode).collect()
+        let mut all: Vec<Vec<i64>> = vec![vec![]; users.len()];
+        for ((port, output), beats) in self.signature.outputs().zip(&response.outputs) {
+            let vectors = beats.data.chunks(output.beats * output.beat_bytes());
+            for (i, (bytes, all)) in vectors.zip(&mut all).enumerate() {
+                let fault = |cause| {
+                    self.fault(offset + i, format_args!("has {port}_tdata wrong: {cause}"))
+                };
+                all.extend(output.decode(bytes).map_err(fault)?);
+            }
+        }
+        Ok(all)
     }
 
     fn fault(&self, sample: usize, cause: impl std::fmt::Display) -> Failure {
@@ -522,8 +572,8 @@ pub(super) struct Part {
     pub(super) outputs: Vec<Vec<i64>>,
     clocks: u64,
     ii: Option<f64>,
-    /// The latency of the first vector, at full rate.
-    latency: Option<i64>,
+    /// The latencies of the first vector, at full rate.
+    latencies: Option<Vec<i64>>,
 }
 
 /// splitmix64 of two numbers.

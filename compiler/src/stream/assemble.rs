@@ -5,7 +5,8 @@ use super::primitive::{
     Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
-use super::{Graph, Node, Stream, StreamId};
+use super::{Graph, Head, Node, Stream, StreamId};
+use crate::emit::signature;
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
 use crate::ir::gated::{Cell, Curve};
@@ -39,7 +40,7 @@ pub enum Engine<'a> {
 /// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words
 /// yet.
 ///
-/// Beats are as `beats` asks for them, of the input and of the output; where it asks for none, they
+/// Beats are as `beats` asks for them, of the input and of all outputs; where it asks for none, they
 /// have the channels of a pixel and the elements of the last layer's words, or the largest part of
 /// those that fits [`BEAT_BYTES`].
 ///
@@ -73,29 +74,37 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         x = builder.pack("s", x, lanes, input.elements);
     }
     builder.offer(EdgeId(0), x, "input");
+    let mut left = BTreeMap::new();
     for layers in segments(dataflow, &interval) {
         let last = *layers.end();
         let y = builder.layers(layers, engines[last])?;
         let name = &dataflow.layers[last].name;
+        let edge = EdgeId(last as u32 + 1);
+        if let Some(head) = dataflow.heads.iter().find(|head| head.edge == edge) {
+            left.insert(edge, builder.leave(edge, Some(&head.name), y, asked_of_output)?);
+            continue;
+        }
         // A segment ends in a FIFO, which breaks every combinational path.
         let y = if builder.ends_in_segment() || last + 1 == engines.len() {
             y
         } else {
             builder.then(None, &format!("register_{name}"), Register::Between, y)
         };
-        builder.offer(EdgeId(last as u32 + 1), y, name);
+        builder.offer(edge, y, name);
     }
-    let last = dataflow.edges.len() - 1;
-    let mut y = builder.take(EdgeId(last as u32));
-    let lanes = builder.streams[y.index()].lanes;
-    let output =
-        ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
-    y = builder.pack("m", y, output.beat_elements, output.elements);
-    // A FIFO takes ready as it comes.
-    let entries = if builder.ends_in_segment() { 1 } else { 2 };
-    y = builder.then(None, "frame_end", FrameEnd, y);
-    y = builder.then(None, "m_register", Register::Output { entries }, y);
-    Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
+    let last = EdgeId(dataflow.edges.len() as u32 - 1);
+    let y = builder.take(last);
+    let (y, output) = builder.leave(last, None, y, asked_of_output)?;
+    // Heads are in the order of the model, not in that of the layers that they end in.
+    let mut heads: Vec<Head> = vec![];
+    for of in &dataflow.heads {
+        let (stream, beats) = left.remove(&of.edge).ok_or_else(|| {
+            Error::internal("stream graph", format_args!("head `{}` ends nowhere", of.name))
+        })?;
+        heads.push(Head { name: of.name.clone(), stream, beats });
+    }
+    let (nodes, streams) = (builder.nodes, builder.streams);
+    Ok(Graph { nodes, streams, output: y, beats: [input, output], heads })
 }
 
 /// The nodes of layer `number` as they are where it is alone in its segment and is given as many
@@ -299,6 +308,30 @@ impl<'a> Builder<'a> {
             .get_mut(&edge)
             .map(|streams| streams.remove(0))
             .expect("the edge was offered to this reader")
+    }
+
+    /// What stands between an edge that leaves the core, as that of a head or without a name, and
+    /// its ports; the stream at them, and its beats.
+    fn leave(
+        &mut self,
+        edge: EdgeId,
+        head: Option<&str>,
+        y: StreamId,
+        asked: Beat,
+    ) -> Result<(StreamId, Axi)> {
+        let lanes = self.streams[y.index()].lanes;
+        let output = ports(&self.dataflow.edges[edge.index()], lanes, asked)
+            .map_err(|e| e.within("output"))?;
+        let (m, of_head) = match head {
+            Some(head) => (signature::head(head), format!("_{head}")),
+            None => ("m".into(), String::new()),
+        };
+        let y = self.pack(&m, y, output.beat_elements, output.elements);
+        // A FIFO takes ready as it comes.
+        let entries = if self.ends_in_segment() { 1 } else { 2 };
+        let y = self.then(None, &format!("frame_end{of_head}"), FrameEnd, y);
+        let y = self.then(None, &format!("m_register{of_head}"), Register::Output { entries }, y);
+        Ok((y, output))
     }
 
     /// Words of `lanes` elements.

@@ -41,7 +41,7 @@ pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(
         return Ok(());
     }
     let shown = |graph: &Graph| match timing::simulate(graph, frames(graph), stop)? {
-        Ending::Done(timing) => Ok(timing.shown),
+        Ending::Done(timing) => Ok((timing.shown, timing.heads)),
         Ending::Deadlock(deadlock) => Err(Error::internal(
             "stream graph",
             format_args!("is stuck with unbounded FIFOs: {deadlock:?}"),

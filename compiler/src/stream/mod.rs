@@ -6,8 +6,8 @@
 //! are.
 //!
 //! Invariants, checked by [`verify`]:
-//! - each stream leaves one node and enters one; only the core's input enters none, only its output
-//!   leaves to none;
+//! - each stream leaves one node and enters one; only the core's input leaves none, only its outputs
+//!   enter none;
 //! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
 //!   and bits;
 //! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it
@@ -26,8 +26,10 @@ pub use primitive::{Lines, Primitive};
 pub use prove::prove;
 pub use verify::verify;
 
+use crate::emit::signature;
 use crate::emit::signature::Stream as Axi;
 use primitive::{Ends, Fifo, Segment};
+use std::iter;
 use strassenc_runtime::Format;
 
 /// A stream of one [`Graph`].
@@ -46,13 +48,26 @@ impl StreamId {
 pub struct Graph {
     /// The nodes in topological order.
     pub nodes: Vec<Node>,
-    /// Stream 0 is the core's input; the last one its output.
+    /// Stream 0 is the core's input.
     pub streams: Vec<Stream>,
     /// The stream that leaves the core.
     pub output: StreamId,
     /// The beats of both at the core's ports; the last one of a frame may hold fewer elements than
     /// the others.
     pub beats: [Axi; 2],
+    /// The outputs of the network's heads.
+    pub heads: Vec<Head>,
+}
+
+/// A stream that leaves the core beside its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The name of the network's head.
+    pub name: String,
+    /// The stream.
+    pub stream: StreamId,
+    /// Its beats at the core's ports.
+    pub beats: Axi,
 }
 
 /// What travels between two nodes.
@@ -97,6 +112,13 @@ impl Node {
 }
 
 impl Graph {
+    /// The streams that leave the core, each with its beats and the names of its ports.
+    pub fn outputs(&self) -> impl Iterator<Item = (StreamId, &Axi, String)> {
+        let heads = self.heads.iter();
+        let heads = heads.map(|head| (head.stream, &head.beats, signature::head(&head.name)));
+        iter::once((self.output, &self.beats[1], signature::OUTPUT.into())).chain(heads)
+    }
+
     /// The streams of a node.
     pub fn ends<'a>(&'a self, node: &'a Node) -> Ends<'a> {
         node.ends(&self.streams)

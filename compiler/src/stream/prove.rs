@@ -1,5 +1,5 @@
 //! Compares a graph with the dataflow that it was assembled from: follows what each stream holds
-//! from the core's input to its output, and derives from the definitions what each node must be.
+//! from the core's input to its outputs, and derives from the definitions what each node must be.
 
 use super::primitive::{
     Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Lines,
@@ -56,10 +56,21 @@ pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<(
             return Err(at(node, format!("is given {has:?}, not {h:?}")));
         }
     }
-    match holds[graph.output.index()] {
-        Some(Holds::Output) => Ok(()),
-        other => Err(Error::internal("stream graph, output", format_args!("is {other:?}"))),
+    let names = |heads: &mut dyn Iterator<Item = &String>| heads.cloned().collect::<Vec<_>>();
+    let own = names(&mut graph.heads.iter().map(|head| &head.name));
+    if own != names(&mut dataflow.heads.iter().map(|head| &head.name)) {
+        return Err(Error::internal("stream graph", format_args!("has the heads {own:?}")));
     }
+    for ((stream, _, port), edge) in graph.outputs().zip(dataflow.outputs()) {
+        match holds[stream.index()] {
+            Some(Holds::Output(id)) if id == edge => {}
+            other => {
+                let place = format_args!("stream graph, {port}");
+                return Err(Error::internal(place, format_args!("is {other:?}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a stream holds.
@@ -71,8 +82,8 @@ enum Holds {
     Edge(EdgeId),
     /// What is between the nodes of a layer.
     Of(usize, Step),
-    /// The core's output, with its frames marked.
-    Output,
+    /// An edge that leaves the core, with its frames marked.
+    Output(EdgeId),
 }
 
 /// What is between the nodes of a layer.
@@ -198,8 +209,7 @@ impl Due<'_> {
         };
         let (number, step) = match holds {
             Holds::Input => return edge(0),
-            Holds::Edge(id) => return edge(id.index()),
-            Holds::Output => return edge(self.dataflow.edges.len() - 1),
+            Holds::Edge(id) | Holds::Output(id) => return edge(id.index()),
             Holds::Of(number, step) => (number, step),
         };
         let integers = |bits| Format { signed: true, bits, frac: 0 };
@@ -224,7 +234,6 @@ impl Due<'_> {
     fn between(&self, graph: &Graph, node: &Node, enters: &[Holds]) -> Option<Rule> {
         let (x, own) = (*enters.first()?, || node.primitive.clone());
         let input = Holds::Edge(EdgeId(0));
-        let last = Holds::Edge(EdgeId(self.dataflow.edges.len() as u32 - 1));
         let rule = match &node.primitive {
             Primitive::Framer(_) => Rule::new(Framer, &[Holds::Input], input),
             Primitive::Collector(_) => {
@@ -233,13 +242,17 @@ impl Due<'_> {
                 let beats = elements.div_ceil(from.max(1));
                 Rule::new(Collector { beats }, &[Holds::Input], input).lanes(from, elements)
             }
-            Primitive::FrameEnd(_) => Rule::new(FrameEnd, &[last], Holds::Output),
+            Primitive::FrameEnd(_) => {
+                let Holds::Edge(id) = x else { return None };
+                let leaves = self.dataflow.outputs().any(|output| output == id);
+                return leaves.then(|| Rule::new(FrameEnd, enters, Holds::Output(id)));
+            }
             Primitive::Register(_) => {
                 let register = match x {
                     Holds::Input => Register::Input,
                     Holds::Edge(_) | Holds::Of(..) => Register::Between,
                     // One entry hands ready on: to a FIFO, past what marks the frame's end.
-                    Holds::Output => {
+                    Holds::Output(_) => {
                         let giver = |node: &Node| {
                             let gives = |other: &&Node| other.outputs.contains(&node.inputs[0]);
                             graph.nodes.iter().find(gives)
@@ -278,7 +291,7 @@ impl Due<'_> {
                 within(number, &node.inputs, |other| &other.outputs)
             }
             (Holds::Edge(_), Some(number)) => within(number, &node.outputs, |other| &other.inputs),
-            (Holds::Input | Holds::Output, Some(_)) => false,
+            (Holds::Input | Holds::Output(_), Some(_)) => false,
         };
         Some(rule).filter(|_| owned)
     }
@@ -400,7 +413,7 @@ impl Holds {
     /// Whether only the order of elements counts, however they are cut into words.
     fn in_sequence(self) -> bool {
         match self {
-            Holds::Input | Holds::Output => false,
+            Holds::Input | Holds::Output(_) => false,
             Holds::Edge(_) => true,
             Holds::Of(_, step) => {
                 !matches!(step, Step::Read | Step::AllSums | Step::ReadProducts | Step::Outputs)

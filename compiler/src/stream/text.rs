@@ -12,14 +12,16 @@
 //! leaves 9
 //! ```
 //!
-//! A node has the streams that enter and leave it, what it is, and its parameters by name.
+//! A node has the streams that enter and leave it, what it is, and its parameters by name. Behind
+//! the output is a line for each head, such as `head mask: 2 of s9 0 in 2 bytes, 1 beats of 2`; its
+//! stream leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{
     Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
     Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
-use super::{Graph, Node, Stream, StreamId};
+use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
 use crate::folded::{FilterStep, Positions};
 use crate::ir::Windows;
@@ -36,8 +38,11 @@ use strassenc_runtime::{Error, Extent, Format, Result, Shape};
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Graph { nodes, streams, output, beats: [s, m] } = self;
+        let Graph { nodes, streams, output, beats: [s, m], heads } = self;
         writeln!(f, "streams\ninput {}\noutput {}", beats(s), beats(m))?;
+        for Head { name, beats: of, .. } in heads {
+            writeln!(f, "head {name}: {}", beats(of))?;
+        }
         for (i, Stream { lanes, format: of, words }) in streams.iter().enumerate() {
             writeln!(f, "stream {i}: {words} words of {lanes} {}", format(*of))?;
         }
@@ -51,7 +56,9 @@ impl fmt::Display for Graph {
                 primitive.told().join(" ")
             )?;
         }
-        writeln!(f, "leaves {}", output.0)
+        let leave: Vec<StreamId> =
+            iter::once(*output).chain(heads.iter().map(|head| head.stream)).collect();
+        writeln!(f, "leaves {}", ids(&leave))
     }
 }
 
@@ -76,11 +83,25 @@ impl Text for Graph {
     fn read(lines: &mut text::Lines) -> Option<Self> {
         lines.after("streams").filter(|rest| rest.is_empty())?;
         let beats = [parse_beats(lines.after("input")?)?, parse_beats(lines.after("output")?)?];
-        let (mut nodes, mut streams) = (vec![], vec![]);
+        let (mut nodes, mut streams, mut heads) = (vec![], vec![], vec![]);
         loop {
             let line = lines.next()?;
             if let Some(rest) = line.strip_prefix("leaves ") {
-                return Some(Graph { nodes, streams, output: StreamId(rest.parse().ok()?), beats });
+                let leave: Vec<u32> = parse_numbers(rest)?;
+                let (&output, others) = leave.split_first()?;
+                if others.len() != heads.len() {
+                    return None;
+                }
+                let head = |((name, beats), stream): ((String, Beats), &u32)| Head {
+                    name,
+                    stream: StreamId(*stream),
+                    beats,
+                };
+                let heads = heads.into_iter().zip(others).map(head).collect();
+                return Some(Graph { nodes, streams, output: StreamId(output), beats, heads });
+            } else if let Some(rest) = line.strip_prefix("head ") {
+                let (name, beats) = rest.split_once(": ")?;
+                heads.push((name.to_string(), parse_beats(beats)?));
             } else if let Some(rest) = line.strip_prefix("stream ") {
                 let (_, rest) =
                     rest.split_once(": ").filter(|(i, _)| i.parse() == Ok(streams.len()))?;

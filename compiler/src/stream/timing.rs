@@ -17,6 +17,8 @@ pub struct Timing {
     pub shown: Vec<u64>,
     /// The clock at which the last word of each result was taken.
     pub done: Vec<u64>,
+    /// The clock at which the first word of each frame of each head was shown.
+    pub heads: Vec<Vec<u64>>,
     /// The most words that each FIFO held, by position among the nodes.
     pub occupied: Vec<(usize, usize)>,
 }
@@ -26,6 +28,11 @@ impl Timing {
     /// that comes before.
     pub fn latency(&self) -> i64 {
         self.shown[0] as i64 - self.taken[0] as i64
+    }
+
+    /// The same of each head.
+    pub fn latencies_of_heads(&self) -> impl Iterator<Item = i64> {
+        self.heads.iter().map(|shown| shown[0] as i64 - self.taken[0] as i64)
     }
 
     /// The most clocks between two frames once the core is full: the largest interval of the later
@@ -90,11 +97,11 @@ pub(super) fn run(
         graph.nodes.iter().map(|node| node.primitive.part().state(&graph.ends(node))).collect();
     let n = graph.streams.len();
     let (mut valid, mut ready) = (vec![false; n], vec![false; n]);
-    let (source, sink) = (0, graph.output.index());
-    let (in_words, out_words) =
-        ((frames * graph.streams[source].words) as u64, graph.streams[sink].words as u64);
-    let (mut given, mut taken) = (0u64, 0u64);
-    let mut timing = Timing { taken: vec![], shown: vec![], done: vec![], occupied: vec![] };
+    let source = 0;
+    let in_words = (frames * graph.streams[source].words) as u64;
+    let mut sinks: Vec<Sink> = graph.outputs().map(|(id, ..)| Sink::new(graph, id)).collect();
+    let mut given = 0u64;
+    let mut taken_frames = vec![];
     let frame = graph.streams[source].words as u64;
     let ends = Ends::new(graph);
     // FIFOs that stand before what fills them.
@@ -105,7 +112,7 @@ pub(super) fn run(
     // A node whose state did not change at the last edge, and around which nothing changed since,
     // does what it did: nothing.
     let mut changed = Set::full(graph.nodes.len());
-    ready[sink] = true;
+    sinks.iter().for_each(|sink| ready[sink.stream] = true);
     for clock in 0.. {
         if clock % SLICE == 0 && stop() {
             return Err(Error::new(Kind::Interrupted, "timing", "was interrupted"));
@@ -179,21 +186,15 @@ pub(super) fn run(
             moved = true;
             given += 1;
             if given % frame == 0 {
-                timing.taken.push(clock);
+                taken_frames.push(clock);
             }
         }
-        if valid[sink] {
+        for sink in sinks.iter_mut().filter(|sink| valid[sink.stream]) {
             moved = true;
-            if taken % out_words == 0 {
-                timing.shown.push(clock);
-            }
-            taken += 1;
-            if taken % out_words == 0 {
-                timing.done.push(clock);
-                if timing.done.len() == frames {
-                    break;
-                }
-            }
+            sink.take(clock);
+        }
+        if sinks.iter().all(|sink| sink.done.len() >= frames) {
+            break;
         }
         if !moved {
             let full: Vec<usize> = (graph.fifos())
@@ -217,10 +218,41 @@ pub(super) fn run(
             }
         }
     }
-    timing.occupied = (states.iter_mut().enumerate())
+    let occupied = (states.iter_mut().enumerate())
         .filter_map(|(i, state)| Some((i, state.fifo()?.most)))
         .collect();
-    Ok(Ending::Done(timing))
+    let mut sinks = sinks.into_iter();
+    // A graph has an output.
+    let (shown, done) = sinks.next().map_or_else(Default::default, |main| (main.shown, main.done));
+    let heads = sinks.map(|sink| sink.shown).collect();
+    Ok(Ending::Done(Timing { taken: taken_frames, shown, done, heads, occupied }))
+}
+
+/// Who takes what leaves the core, at once.
+struct Sink {
+    stream: usize,
+    /// Words of a frame.
+    words: u64,
+    taken: u64,
+    shown: Vec<u64>,
+    done: Vec<u64>,
+}
+
+impl Sink {
+    fn new(graph: &Graph, id: StreamId) -> Self {
+        let words = graph.streams[id.index()].words as u64;
+        Sink { stream: id.index(), words, taken: 0, shown: vec![], done: vec![] }
+    }
+
+    fn take(&mut self, clock: u64) {
+        if self.taken % self.words == 0 {
+            self.shown.push(clock);
+        }
+        self.taken += 1;
+        if self.taken % self.words == 0 {
+            self.done.push(clock);
+        }
+    }
 }
 
 /// What happens around a node.

@@ -14,13 +14,18 @@ pub fn verify(graph: &Graph) -> Result<()> {
     let ends = graph.nodes.iter().flat_map(|node| {
         node.inputs.iter().chain(&node.outputs).map(|id| (node.name.as_str(), id.index()))
     });
-    let ports = [("ports", 0), ("ports", graph.output.index())];
-    if let Some((place, stream)) = ports.into_iter().chain(ends).find(|(_, stream)| *stream >= n) {
+    let leave: Vec<usize> = graph.outputs().map(|(id, ..)| id.index()).collect();
+    let ports = [0].iter().chain(&leave).map(|stream| ("ports", *stream));
+    if let Some((place, stream)) = ports.chain(ends).find(|(_, stream)| *stream >= n) {
         return fail(place, format!("stream {stream} is not there"));
     }
     let (mut given, mut taken) = (vec![false; n], vec![false; n]);
     given[0] = true;
-    taken[graph.output.index()] = true;
+    for stream in leave {
+        if std::mem::replace(&mut taken[stream], true) {
+            return fail("ports", format!("stream {stream} leaves twice"));
+        }
+    }
     for node in &graph.nodes {
         let closes_a_loop = matches!(node.primitive, Primitive::Fifo(Fifo { hidden: true, .. }));
         for id in &node.inputs {
@@ -42,7 +47,9 @@ pub fn verify(graph: &Graph) -> Result<()> {
             return fail(&node.name, cause);
         }
     }
-    for (beats, id) in graph.beats.iter().zip([super::StreamId(0), graph.output]) {
+    let input = (super::StreamId(0), &graph.beats[0]);
+    let outputs = graph.outputs().map(|(id, beats, _)| (id, beats));
+    for (id, beats) in std::iter::once(input).chain(outputs) {
         let Stream { lanes, format, words } = &graph.streams[id.index()];
         if (*lanes, *format, *words) != (beats.beat_elements, beats.format, beats.beats) {
             return fail(

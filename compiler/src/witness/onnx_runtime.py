@@ -3,7 +3,8 @@
 
     onnx_runtime.py MODEL.onnx INPUTS.npy -o OUTPUTS.npy
 
-INPUTS.npy holds integers of the network's input format, [samples, ...]; OUTPUTS.npy becomes int64 [samples, n_out].
+INPUTS.npy holds integers of the network's input format, [samples, ...]; OUTPUTS.npy becomes int64 [samples, n_out],
+the outputs of heads behind those of the last layer.
 For a network with a state the samples are one sequence.
 """
 
@@ -28,10 +29,11 @@ def main():
     state = {value.name: zeros(value) for value in session.get_inputs() if value.name != "x"}
     # The windows of many images at a time would fill the memory.
     size = 1 if state else 16
+    heads = [name for name in names if name != "y" and name.removesuffix("_next") not in state]
     outputs = []
     for first in range(0, len(inputs), size):
         values = dict(zip(names, session.run(names, {"x": inputs[first : first + size], **state})))
-        outputs.append(values["y"])
+        outputs.append(np.concatenate([values[name] for name in ["y", *heads]], axis=1))
         state = {name: values[f"{name}_next"] for name in state}
     outputs = np.concatenate(outputs)
     np.save(args.o, outputs)

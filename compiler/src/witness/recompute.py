@@ -128,8 +128,8 @@ def pool(layer, x, format):
     return windows(x, size, stride, pad, count, 0).sum(axis=(3, 4)), format
 
 
-def infer(layers, tensors, x, format):
-    """Images [samples, h, w, channels] that the layers make of images x in this format, and their format, all int64 (section 6)."""
+def infer(layers, tensors, x, format, heads):
+    """Images [samples, h, w, channels] that the layers make of images x in this format, and their format, all int64 (section 6); outputs of heads are appended to `heads`."""
     for layer in layers:
         tensor = lambda field: tensors[f"{layer['name']}.{field}"]
         if layer["kind"] == "pool":
@@ -138,6 +138,9 @@ def infer(layers, tensors, x, format):
         if layer["kind"] == "upsample":
             down, across = pair(layer["size"])
             x = x.repeat(down, axis=1).repeat(across, axis=2)
+            continue
+        if layer["kind"] == "head":
+            heads.append(infer(layer["layers"], tensors, x, format, [])[0].reshape(len(x), -1))
             continue
         if layer["kind"] == "embedding":
             table, format = tensor("table"), layer["format"]
@@ -154,7 +157,7 @@ def infer(layers, tensors, x, format):
             x, format = lstm(layer, tensor, x.reshape(len(x), -1))[:, None, None], layer["hidden"]
             continue
         if layer["kind"] in ("residual", "concat"):
-            (a, f), (b, g) = (infer(layer[branch], tensors, x, format) for branch in ("body", "shortcut"))
+            (a, f), (b, g) = (infer(layer[branch], tensors, x, format, heads) for branch in ("body", "shortcut"))
             frac = max(f["frac"], g["frac"])
             a, b, format = a << (frac - f["frac"]), b << (frac - g["frac"]), layer["format"]
             x = a + b if layer["kind"] == "residual" else np.concatenate([a, b], axis=3)
@@ -262,7 +265,9 @@ def main():
         refuse(f"inputs exceed the input format, {least} to {greatest}")
 
     images = x.reshape(len(x), *image_shape(document["input"]["shape"]))
-    outputs = infer(document["layers"], tensors, images, document["input"]["format"])[0].reshape(len(x), -1)
+    heads = []
+    last = infer(document["layers"], tensors, images, document["input"]["format"], heads)[0].reshape(len(x), -1)
+    outputs = np.concatenate([last, *heads], axis=1)
     if args.o:
         np.save(args.o, outputs)
         return

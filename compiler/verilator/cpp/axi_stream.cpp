@@ -1,10 +1,10 @@
-// The bench around a design: drives beats into its AXI4-Stream input, takes beats from its output,
+// The bench around a design: drives beats into its AXI4-Stream input, takes beats from its outputs,
 // and notes at which clock each passed. What beats mean is known only to the caller.
 //
 // One clock: inputs change while aclk is low, the design settles, what passes at the coming edge is
 // noted, aclk rises. Compiled with 0 or 1 for each port that not every design has: HAS_ACLKEN,
-// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_S_AXIS_TUSER, HAS_M_AXIS_TKEEP, HAS_M_AXIS_TLAST,
-// HAS_M_AXIS_TUSER, HAS_FRAME_ERROR (and frame_error_clear).
+// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_S_AXIS_TUSER, HAS_FRAME_ERROR (and frame_error_clear).
+// outputs.inc has a line OUTPUT(NAME) for each output, whose ports are NAME_tdata and so on.
 
 #include "model.h"
 
@@ -18,37 +18,41 @@ struct Stimulus {
     const uint8_t* data;     // beats * s_bytes
     const uint8_t* flags;    // beats
     uint64_t beats;
-    uint64_t expected;       // output beats that are waited for
-    uint64_t linger;         // clocks to go on listening after the last of them
+    uint64_t linger;         // clocks to go on listening after the last beat that is due
     uint64_t patience;       // clocks without any beat passing until the design counts as stuck
     uint64_t seed;
     uint32_t s_bytes;
-    uint32_t m_bytes;
     uint8_t gaps;            // withhold tvalid at random
-    uint8_t stalls;          // withhold m_axis_tready at random
+    uint8_t stalls;          // withhold tready of each output at random
     uint8_t pauses;          // withhold aclken at random, where there is one
     uint8_t clear;           // hold frame_error_clear high during the first clock
 };
 
-// What happened; the arrays are the caller's. Clocks are counted from the making of the core.
-struct Response {
-    uint8_t* data;           // capacity * m_bytes
-    uint8_t* flags;          // capacity
-    uint32_t* kept;          // capacity: the low bits of tkeep that are high, or NO_BYTES where
-                             // others are, too
-    uint64_t* shown;         // capacity: the clock at which tvalid was first high for the beat
-    uint64_t* taken;         // capacity: the clock at which it passed
-    uint64_t* accepted_at;   // beats of the stimulus
-    uint64_t capacity;       // more than expected, so that a surplus shows
-    uint64_t accepted;
+// The beats of an output; the arrays are the caller's, one entry longer than expected, so that a
+// surplus shows. Clocks are counted from the making of the core.
+struct Beats {
+    uint8_t* data;           // bytes of each beat
+    uint8_t* flags;
+    uint32_t* kept;          // the low bits of tkeep that are high, or NO_BYTES where others are, too
+    uint64_t* shown;         // the clock at which tvalid was first high for the beat
+    uint64_t* taken;         // the clock at which it passed
+    uint64_t expected;       // beats that are waited for
     uint64_t produced;
+    uint64_t unstable_at;    // first clock at which a waiting beat changed, or NEVER
+    uint32_t bytes;          // of a beat
+    uint8_t valid;           // as last seen
+};
+
+// What happened.
+struct Response {
+    Beats* outputs;          // in the order of outputs.inc
+    uint64_t* accepted_at;   // beats of the stimulus
+    uint64_t accepted;
     uint64_t clock;
     uint64_t frame_error_at; // first clock with frame_error high, but for that of a clear, or NEVER
-    uint64_t unstable_at;    // first clock at which a waiting output beat changed, or NEVER
-    uint64_t reset_broken_at; // clock of the last reset, but its first, with s_axis_tready or
-                             // m_axis_tvalid high, or NEVER
+    uint64_t reset_broken_at; // clock of the last reset, but its first, with s_axis_tready or the
+                             // tvalid of an output high, or NEVER
     uint8_t s_ready;         // as last seen
-    uint8_t m_valid;
 };
 
 enum Status : uint32_t { RUNNING = 0, DONE = 1, STUCK = 2 };
@@ -113,17 +117,94 @@ uint32_t low_ones(const Port& port, uint32_t bits) {
 template <typename Port>
 void clear(Port& port) { std::memset(&port, 0, sizeof port); }
 
+// The ports of an output; those that not every design has are found by whether they compile.
+#define OUTPUT(port) \
+    struct Ports_##port { \
+        static bool valid(const Vmodel* top) { return top->port##_tvalid; } \
+        static auto& ready(Vmodel* top) { return top->port##_tready; } \
+        static auto& data(const Vmodel* top) { return top->port##_tdata; } \
+        template <typename T> \
+        static auto last(const T* top, int) -> decltype(bool(top->port##_tlast)) { \
+            return top->port##_tlast; \
+        } \
+        template <typename T> static bool last(const T*, long) { return false; } \
+        template <typename T> \
+        static auto user(const T* top, int) -> decltype(bool(top->port##_tuser)) { \
+            return top->port##_tuser; \
+        } \
+        template <typename T> static bool user(const T*, long) { return false; } \
+        template <typename T> \
+        static auto kept(const T* top, uint32_t bytes, int) \
+            -> decltype(low_ones(top->port##_tkeep, bytes)) { \
+            return low_ones(top->port##_tkeep, bytes); \
+        } \
+        template <typename T> static uint32_t kept(const T*, uint32_t bytes, long) { \
+            return bytes; \
+        } \
+    };
+#include "outputs.inc"
+#undef OUTPUT
+
+// Takes the beats of an output.
+template <typename Ports>
+struct Sink {
+    Beats* out = nullptr;
+    std::unique_ptr<Gate> stall;
+    bool waiting = false;    // a beat is shown and not yet taken
+    std::string held;        // that beat, to see that it does not change
+    uint64_t shown = NEVER;
+
+    void start(Vmodel* top, Beats* beats, uint64_t seed, uint64_t stream) {
+        out = beats;
+        stall.reset(new Gate(seed, stream));
+        if (sizeof Ports::data(top) < out->bytes)
+            throw std::runtime_error("a tdata port is narrower than the beats");
+    }
+
+    bool done() const { return out->produced >= out->expected; }
+
+    void offer(Vmodel* top, bool stalls) { Ports::ready(top) = !stalls || stall->open(); }
+
+    // What passes at the coming edge.
+    bool hear(Vmodel* top, bool enabled, uint64_t clock) {
+        const bool valid = Ports::valid(top);
+        const bool taken = valid && Ports::ready(top) && enabled;
+        out->valid = valid;
+        if (valid) {
+            std::string beat(reinterpret_cast<const char*>(&Ports::data(top)), out->bytes);
+            beat.push_back(static_cast<char>(Ports::last(top, 0) | Ports::user(top, 0) << 1));
+            if (waiting && beat != held && out->unstable_at == NEVER) out->unstable_at = clock;
+            if (!waiting) shown = clock;
+            held.swap(beat);
+            waiting = true;
+        } else if (waiting && out->unstable_at == NEVER) {
+            out->unstable_at = clock;
+        }
+        if (!taken) return false;
+        if (out->produced <= out->expected) {
+            std::memcpy(out->data + out->produced * out->bytes, held.data(), out->bytes);
+            out->flags[out->produced] = static_cast<uint8_t>(held.back());
+            out->kept[out->produced] = Ports::kept(top, out->bytes, 0);
+            out->shown[out->produced] = shown;
+            out->taken[out->produced] = clock;
+        }
+        ++out->produced;
+        waiting = false;
+        return true;
+    }
+};
+
 struct Bench {
     Model& model;
     Vmodel* top;
     Stimulus in{};
     Response* out = nullptr;
     uint64_t clock = 0, quiet = 0, since_done = 0, reset_broken_at = NEVER;
-    std::unique_ptr<Gate> gap, stall, pause;
+    std::unique_ptr<Gate> gap, pause;
     bool offering = false;   // tvalid is high and must stay so
-    bool waiting = false;    // an output beat is shown and not yet taken
-    std::string held;        // that beat, to see that it does not change
-    uint64_t shown = NEVER;
+#define OUTPUT(port) Sink<Ports_##port> port;
+#include "outputs.inc"
+#undef OUTPUT
 
     explicit Bench(Model& of) : model(of), top(of.top.get()) {
         top->aclk = 0;
@@ -144,7 +225,9 @@ struct Bench {
 #if HAS_S_AXIS_TUSER
         top->s_axis_tuser = 0;
 #endif
-        top->m_axis_tready = 1;
+#define OUTPUT(port) top->port##_tready = 1;
+#include "outputs.inc"
+#undef OUTPUT
 #if HAS_FRAME_ERROR
         top->frame_error_clear = 0;
 #endif
@@ -173,12 +256,17 @@ struct Bench {
         reset_broken_at = NEVER;
         for (uint32_t i = 0; i < clocks; ++i) {
             settle();
-            const bool open = top->s_axis_tready || top->m_axis_tvalid;
+            bool open = top->s_axis_tready;
+#define OUTPUT(port) open |= top->port##_tvalid;
+#include "outputs.inc"
+#undef OUTPUT
             if (i > 0 && open && reset_broken_at == NEVER) reset_broken_at = clock;
             edge();
         }
         top->aresetn = 1;
-        waiting = false;
+#define OUTPUT(port) port.waiting = false;
+#include "outputs.inc"
+#undef OUTPUT
     }
 
     void start(const Stimulus& stimulus, Response* response) {
@@ -187,25 +275,21 @@ struct Bench {
         out->reset_broken_at = reset_broken_at;
         quiet = since_done = 0;
         gap.reset(new Gate(in.seed, 1));
-        stall.reset(new Gate(in.seed, 2));
         pause.reset(new Gate(in.seed, 3));
+        // Each output has a stream of random numbers of its own: 2, and those from 4 on.
+        uint64_t stream = 2;
+        Beats* beats = out->outputs;
+#define OUTPUT(port) \
+    port.start(top, beats++, in.seed, stream); \
+    stream = stream == 2 ? 4 : stream + 1;
+#include "outputs.inc"
+#undef OUTPUT
         idle();
 #if HAS_FRAME_ERROR
         top->frame_error_clear = in.clear;
 #endif
-        if (sizeof top->s_axis_tdata < in.s_bytes || sizeof top->m_axis_tdata < in.m_bytes)
-            throw std::runtime_error("the tdata ports are narrower than the beats");
-    }
-
-    uint64_t beat_flags() const {
-        uint64_t flags = 0;
-#if HAS_M_AXIS_TLAST
-        if (top->m_axis_tlast) flags |= 1;
-#endif
-#if HAS_M_AXIS_TUSER
-        if (top->m_axis_tuser) flags |= 2;
-#endif
-        return flags;
+        if (sizeof top->s_axis_tdata < in.s_bytes)
+            throw std::runtime_error("a tdata port is narrower than the beats");
     }
 
     // One clock with aresetn high.
@@ -224,7 +308,9 @@ struct Bench {
             top->s_axis_tvalid = 1;
             offering = true;
         }
-        top->m_axis_tready = !in.stalls || stall->open();
+#define OUTPUT(port) port.offer(top, in.stalls);
+#include "outputs.inc"
+#undef OUTPUT
 #if HAS_ACLKEN
         const bool enabled = !in.pauses || pause->open();
         top->aclken = enabled;
@@ -237,35 +323,12 @@ struct Bench {
         if (wrong && out->frame_error_at == NEVER) out->frame_error_at = clock;
 #endif
         out->s_ready = top->s_axis_tready;
-        out->m_valid = top->m_axis_tvalid;
         const bool accepted = offering && top->s_axis_tready && enabled;
-        const bool taken = top->m_axis_tvalid && top->m_axis_tready && enabled;
-        if (top->m_axis_tvalid) {
-            std::string beat(reinterpret_cast<const char*>(&top->m_axis_tdata), in.m_bytes);
-            beat.push_back(static_cast<char>(beat_flags()));
-            if (waiting && beat != held && out->unstable_at == NEVER) out->unstable_at = clock;
-            if (!waiting) shown = clock;
-            held.swap(beat);
-            waiting = true;
-        } else if (waiting && out->unstable_at == NEVER) {
-            out->unstable_at = clock;
-        }
         if (accepted) out->accepted_at[out->accepted++] = clock;
-        if (taken) {
-            if (out->produced < out->capacity) {
-                std::memcpy(out->data + out->produced * in.m_bytes, held.data(), in.m_bytes);
-                out->flags[out->produced] = static_cast<uint8_t>(held.back());
-#if HAS_M_AXIS_TKEEP
-                out->kept[out->produced] = low_ones(top->m_axis_tkeep, in.m_bytes);
-#else
-                out->kept[out->produced] = in.m_bytes;
-#endif
-                out->shown[out->produced] = shown;
-                out->taken[out->produced] = clock;
-            }
-            ++out->produced;
-            waiting = false;
-        }
+        bool taken = false;
+#define OUTPUT(port) taken |= port.hear(top, enabled, clock);
+#include "outputs.inc"
+#undef OUTPUT
         quiet = accepted || taken ? 0 : quiet + 1;
         edge();
         if (accepted) {
@@ -280,7 +343,10 @@ struct Bench {
 
     uint32_t run(uint64_t clocks) {
         for (uint64_t i = 0; i < clocks; ++i) {
-            const bool done = out->accepted == in.beats && out->produced >= in.expected;
+            bool done = out->accepted == in.beats;
+#define OUTPUT(port) done = done && port.done();
+#include "outputs.inc"
+#undef OUTPUT
             if (done && since_done++ >= in.linger) return DONE;
             if (!done && quiet >= in.patience) return STUCK;
             step();

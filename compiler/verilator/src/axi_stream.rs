@@ -1,9 +1,12 @@
 //! A bench in C++ for designs with an AXI4-Stream input and output: beats in, beats out.
 //!
 //! The design has the clock `aclk`, the reset `aresetn`, and the streams `s_axis` and `m_axis`; see
-//! [`PORTS`] for those of its ports that must be there. `aclken`, `tkeep`, `tlast` and `tuser` of
-//! either stream are driven and heard where the design has them, and so are `frame_error` and
-//! `frame_error_clear`, with which a design tells of a `tlast` out of its place.
+//! [`PORTS`] for those of its ports that must be there. It may have more outputs, such as
+//! `m_axis_mask`. `aclken`, `tkeep`, `tlast` and `tuser` of every stream are driven and heard where
+//! the design has them, and so are `frame_error` and `frame_error_clear`, with which a design tells
+//! of a `tlast` out of its place.
+
+use crate::port::{Direction, Port};
 
 pub use crate::foreign::Bench;
 
@@ -20,16 +23,27 @@ pub const PORTS: [&str; 8] = [
 ];
 
 /// The ports that a design in a bench may have; `frame_error` comes with `frame_error_clear`.
-pub(crate) const OPTIONAL: [&str; 8] = [
-    "aclken",
-    "s_axis_tkeep",
-    "s_axis_tlast",
-    "s_axis_tuser",
-    "m_axis_tkeep",
-    "m_axis_tlast",
-    "m_axis_tuser",
-    "frame_error",
-];
+pub(crate) const OPTIONAL: [&str; 5] =
+    ["aclken", "s_axis_tkeep", "s_axis_tlast", "s_axis_tuser", "frame_error"];
+
+/// What the ports of each output of a design begin with, in the order of the alphabet.
+pub(crate) fn outputs(ports: &[Port]) -> Vec<&str> {
+    let is = |name: &str, signal: &str, direction| {
+        let has = |port: &Port| {
+            port.direction == direction && port.name.strip_prefix(name) == Some(signal)
+        };
+        ports.iter().any(has)
+    };
+    let mut outputs: Vec<&str> =
+        ports.iter().filter_map(|port| port.name.strip_suffix("_tvalid")).collect();
+    outputs.retain(|name| {
+        is(name, "_tvalid", Direction::Output)
+            && is(name, "_tdata", Direction::Output)
+            && is(name, "_tready", Direction::Input)
+    });
+    outputs.sort_unstable();
+    outputs
+}
 
 /// Beats to drive into a design.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +52,8 @@ pub struct Stimulus {
     pub data: Vec<u8>,
     /// One per beat: [`LAST`] and [`USER`].
     pub flags: Vec<u8>,
-    /// Output beats that are waited for.
-    pub expected: usize,
+    /// Beats that are waited for, of each output.
+    pub expected: Vec<usize>,
     /// Clocks to go on listening after the last of them.
     pub linger: u64,
     /// Clocks without any beat passing until the design counts as stuck.
@@ -48,7 +62,7 @@ pub struct Stimulus {
     pub seed: u64,
     /// Withholds `s_axis_tvalid` at random.
     pub gaps: bool,
-    /// Withholds `m_axis_tready` at random.
+    /// Withholds `tready` of each output at random, of one like of no other.
     pub stalls: bool,
     /// Withholds `aclken` at random, where the design has it.
     pub pauses: bool,
@@ -64,34 +78,41 @@ pub const USER: u8 = 2;
 /// What came of a [`Stimulus`]. Clocks are counted from the making of the bench.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// `tdata` of every output beat, one after the other; one more than expected at most.
-    pub data: Vec<u8>,
-    /// One per output beat: [`LAST`] and [`USER`].
-    pub flags: Vec<u8>,
-    /// One per output beat: the bytes that `tkeep` keeps, which are the low ones; all of them where
-    /// there is no `tkeep`, and [`u32::MAX`] where others are kept, too.
-    pub kept: Vec<u32>,
-    /// The clock at which each output beat was first offered.
-    pub shown: Vec<u64>,
-    /// The clock at which each output beat passed.
-    pub taken: Vec<u64>,
+    /// What came out, output by output.
+    pub outputs: Vec<Beats>,
     /// The clock at which each input beat that passed did so.
     pub accepted: Vec<u64>,
-    /// Output beats that passed, also those beyond what the fields above hold.
-    pub produced: u64,
     /// The clock that comes next.
     pub clock: u64,
     /// The first clock with `frame_error` high, but for that of a clear.
     pub frame_error: Option<u64>,
-    /// The first clock at which an output beat that waited for `tready` changed or vanished.
-    pub unstable: Option<u64>,
-    /// The first clock of the last reset, after its first one, with `s_axis_tready` or
-    /// `m_axis_tvalid` high.
+    /// The first clock of the last reset, after its first one, with `s_axis_tready` or the `tvalid`
+    /// of an output high.
     pub open_in_reset: Option<u64>,
     /// `s_axis_tready` as last seen.
     pub s_ready: bool,
-    /// `m_axis_tvalid` as last seen.
-    pub m_valid: bool,
+}
+
+/// The beats of an output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beats {
+    /// `tdata` of every beat, one after the other; one more than expected at most.
+    pub data: Vec<u8>,
+    /// One per beat: [`LAST`] and [`USER`].
+    pub flags: Vec<u8>,
+    /// One per beat: the bytes that `tkeep` keeps, which are the low ones; all of them where there
+    /// is no `tkeep`, and [`u32::MAX`] where others are kept, too.
+    pub kept: Vec<u32>,
+    /// The clock at which each beat was first offered.
+    pub shown: Vec<u64>,
+    /// The clock at which each beat passed.
+    pub taken: Vec<u64>,
+    /// Beats that passed, also those beyond what the fields above hold.
+    pub produced: u64,
+    /// The first clock at which a beat that waited for `tready` changed or vanished.
+    pub unstable: Option<u64>,
+    /// `tvalid` as last seen.
+    pub valid: bool,
 }
 
 /// How a piece of a run ended.

@@ -5,7 +5,7 @@
 //! flags and the versions of Verilator and of the C++ compiler. Time stamps and paths play no part.
 
 use crate::host::{Failure, Host, Step};
-use crate::port::{self, Direction};
+use crate::port::{self, Direction, Port};
 use crate::{Design, Error, Toolchain, axi_stream, seal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
@@ -267,6 +267,10 @@ impl Job<'_> {
         };
         let list: String = ports.iter().enumerate().map(line).collect();
         write(&cpp.join("ports.inc"), list.as_bytes())?;
+        let named: Vec<Port> = ports.iter().map(|(_, port)| port.clone()).collect();
+        let output = |name: &&str| format!("OUTPUT({name})\n");
+        let outputs: String = axi_stream::outputs(&named).iter().map(output).collect();
+        write(&cpp.join("outputs.inc"), outputs.as_bytes())?;
         let has = |name: &str| ports.iter().any(|(_, port)| port.name == name);
         let bench = axi_stream::PORTS.iter().all(|name| has(name)).then_some(BENCH);
         for (name, text) in MODEL.into_iter().chain(bench) {

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::Error;
-use crate::axi_stream::{Progress, Response, Stimulus};
+use crate::axi_stream::{Beats, Progress, Response, Stimulus};
 use crate::port::{Direction, Input, Output, Place, Port};
 use libloading::Symbol;
 use std::cell::UnsafeCell;
@@ -301,12 +301,10 @@ struct RawStimulus {
     data: *const u8,
     flags: *const u8,
     beats: u64,
-    expected: u64,
     linger: u64,
     patience: u64,
     seed: u64,
     s_bytes: u32,
-    m_bytes: u32,
     gaps: u8,
     stalls: u8,
     pauses: u8,
@@ -316,21 +314,28 @@ struct RawStimulus {
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct RawResponse {
+    outputs: *mut RawBeats,
+    accepted_at: *mut u64,
+    accepted: u64,
+    clock: u64,
+    frame_error_at: u64,
+    reset_broken_at: u64,
+    s_ready: u8,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RawBeats {
     data: *mut u8,
     flags: *mut u8,
     kept: *mut u32,
     shown: *mut u64,
     taken: *mut u64,
-    accepted_at: *mut u64,
-    capacity: u64,
-    accepted: u64,
+    expected: u64,
     produced: u64,
-    clock: u64,
-    frame_error_at: u64,
     unstable_at: u64,
-    reset_broken_at: u64,
-    s_ready: u8,
-    m_valid: u8,
+    bytes: u32,
+    valid: u8,
 }
 
 /// A model with its AXI4-Stream ports driven and heard. It stays on the thread that made it.
@@ -338,8 +343,10 @@ pub struct Bench {
     handle: NonNull<c_void>,
     /// The model, which must end after the handle: [`Drop`] sees to that.
     model: Model,
-    /// Bytes of `tdata` of an input and of an output beat.
-    bytes: (usize, usize),
+    /// Bytes of `tdata` of an input beat.
+    bytes: usize,
+    /// Of each output the place among those of the design, and the bytes of `tdata` of a beat.
+    outputs: Vec<(usize, usize)>,
     /// What the bench reads and writes while a stimulus is driven; boxed, since it keeps the
     /// addresses.
     active: Option<Box<Active>>,
@@ -350,6 +357,8 @@ struct Active {
     response: Response,
     /// Written by the bench while it runs.
     raw: UnsafeCell<RawResponse>,
+    /// What that points to: the outputs in the order of the design.
+    raw_outputs: Vec<UnsafeCell<RawBeats>>,
 }
 
 impl Active {
@@ -358,15 +367,24 @@ impl Active {
         // running while this is called.
         unsafe { *self.raw.get() }
     }
+
+    fn raw_output(&self, place: usize) -> RawBeats {
+        // SAFETY: as in `raw`.
+        unsafe { *self.raw_outputs[place].get() }
+    }
 }
 
 impl Bench {
-    pub(crate) fn new(model: Model, bytes: (usize, usize)) -> Result<Self, Error> {
+    pub(crate) fn new(
+        model: Model,
+        bytes: usize,
+        outputs: Vec<(usize, usize)>,
+    ) -> Result<Self, Error> {
         let new = model.library.bench()?.new;
         // SAFETY: the model is alive, stays where it is, and outlives the bench.
         let handle = NonNull::new(unsafe { new(model.handle.as_ptr()) });
         match handle {
-            Some(handle) => Ok(Bench { handle, model, bytes, active: None }),
+            Some(handle) => Ok(Bench { handle, model, bytes, outputs, active: None }),
             None => {
                 Err(model.checked_status(FAILED).err().unwrap_or(Error::Model("it failed".into())))
             }
@@ -390,52 +408,73 @@ impl Bench {
     /// # Errors
     /// Where the beats are not whole, or the design's ports are too narrow for them.
     pub fn start(&mut self, stimulus: Stimulus) -> Result<(), Error> {
-        let (s_bytes, m_bytes) = self.bytes;
+        let s_bytes = self.bytes;
         let beats = stimulus.flags.len();
         if stimulus.data.len() != beats * s_bytes {
             let n = stimulus.data.len();
             return Err(Error::Model(format!("{n} bytes are not {beats} beats of {s_bytes}")));
         }
-        let capacity = stimulus.expected + 1;
+        if stimulus.expected.len() != self.outputs.len() {
+            let (n, due) = (stimulus.expected.len(), self.outputs.len());
+            return Err(Error::Model(format!("beats of {n} outputs are due, and it has {due}")));
+        }
+        let room = |(expected, (_, bytes)): (&usize, &(usize, usize))| {
+            let capacity = expected + 1;
+            Beats {
+                data: vec![0; capacity * bytes],
+                flags: vec![0; capacity],
+                kept: vec![0; capacity],
+                shown: vec![0; capacity],
+                taken: vec![0; capacity],
+                ..Beats::default()
+            }
+        };
         let mut response = Response {
-            data: vec![0; capacity * m_bytes],
-            flags: vec![0; capacity],
-            kept: vec![0; capacity],
-            shown: vec![0; capacity],
-            taken: vec![0; capacity],
+            outputs: stimulus.expected.iter().zip(&self.outputs).map(room).collect(),
             accepted: vec![0; beats],
             ..Response::default()
         };
+        let mut raw_outputs: Vec<(usize, RawBeats)> = vec![];
+        for ((of, expected), (place, bytes)) in
+            response.outputs.iter_mut().zip(&stimulus.expected).zip(&self.outputs)
+        {
+            let raw = RawBeats {
+                data: of.data.as_mut_ptr(),
+                flags: of.flags.as_mut_ptr(),
+                kept: of.kept.as_mut_ptr(),
+                shown: of.shown.as_mut_ptr(),
+                taken: of.taken.as_mut_ptr(),
+                expected: *expected as u64,
+                produced: 0,
+                unstable_at: u64::MAX,
+                bytes: *bytes as u32,
+                valid: 0,
+            };
+            raw_outputs.push((*place, raw));
+        }
+        raw_outputs.sort_by_key(|(place, _)| *place);
+        let raw_outputs: Vec<UnsafeCell<RawBeats>> =
+            raw_outputs.into_iter().map(|(_, raw)| UnsafeCell::new(raw)).collect();
         let raw = RawResponse {
-            data: response.data.as_mut_ptr(),
-            flags: response.flags.as_mut_ptr(),
-            kept: response.kept.as_mut_ptr(),
-            shown: response.shown.as_mut_ptr(),
-            taken: response.taken.as_mut_ptr(),
+            outputs: UnsafeCell::raw_get(raw_outputs.as_ptr()),
             accepted_at: response.accepted.as_mut_ptr(),
-            capacity: capacity as u64,
             accepted: 0,
-            produced: 0,
             clock: 0,
             frame_error_at: u64::MAX,
-            unstable_at: u64::MAX,
             reset_broken_at: u64::MAX,
             s_ready: 0,
-            m_valid: 0,
         };
-        let active =
-            self.active.insert(Box::new(Active { stimulus, response, raw: UnsafeCell::new(raw) }));
+        let raw = UnsafeCell::new(raw);
+        let active = self.active.insert(Box::new(Active { stimulus, response, raw, raw_outputs }));
         let stimulus = &active.stimulus;
         let raw_stimulus = RawStimulus {
             data: stimulus.data.as_ptr(),
             flags: stimulus.flags.as_ptr(),
             beats: beats as u64,
-            expected: stimulus.expected as u64,
             linger: stimulus.linger,
             patience: stimulus.patience,
             seed: stimulus.seed,
             s_bytes: s_bytes as u32,
-            m_bytes: m_bytes as u32,
             gaps: stimulus.gaps.into(),
             stalls: stimulus.stalls.into(),
             pauses: stimulus.pauses.into(),
@@ -463,32 +502,36 @@ impl Bench {
         self.progress(status)
     }
 
-    /// Input beats accepted and output beats taken so far.
+    /// Input beats accepted and beats taken of the first output so far.
     pub fn passed(&self) -> (u64, u64) {
-        self.active.as_ref().map_or((0, 0), |a| (a.raw().accepted, a.raw().produced))
+        let first = self.outputs.first().map_or(0, |(place, _)| *place);
+        self.active.as_ref().map_or((0, 0), |a| (a.raw().accepted, a.raw_output(first).produced))
     }
 
     /// Ends the stimulus and yields what came of it so far.
     pub fn finish(&mut self) -> Response {
-        let Some(active) = self.active.take() else { return Response::default() };
+        let Some(mut active) = self.active.take() else { return Response::default() };
         let raw = active.raw();
-        let mut response = active.response;
-        let held = raw.produced.min(raw.capacity) as usize;
-        response.data.truncate(held * self.bytes.1);
-        response.flags.truncate(held);
-        response.kept.truncate(held);
-        response.shown.truncate(held);
-        response.taken.truncate(held);
-        response.accepted.truncate(raw.accepted as usize);
         let some = |clock: u64| (clock != u64::MAX).then_some(clock);
+        let mut response = std::mem::take(&mut active.response);
+        for (of, (place, bytes)) in response.outputs.iter_mut().zip(&self.outputs) {
+            let raw = active.raw_output(*place);
+            let held = raw.produced.min(raw.expected + 1) as usize;
+            of.data.truncate(held * bytes);
+            of.flags.truncate(held);
+            of.kept.truncate(held);
+            of.shown.truncate(held);
+            of.taken.truncate(held);
+            of.produced = raw.produced;
+            of.unstable = some(raw.unstable_at);
+            of.valid = raw.valid != 0;
+        }
+        response.accepted.truncate(raw.accepted as usize);
         Response {
-            produced: raw.produced,
             clock: raw.clock,
             frame_error: some(raw.frame_error_at),
-            unstable: some(raw.unstable_at),
             open_in_reset: some(raw.reset_broken_at),
             s_ready: raw.s_ready != 0,
-            m_valid: raw.m_valid != 0,
             ..response
         }
     }

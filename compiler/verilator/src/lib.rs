@@ -142,13 +142,15 @@ impl Simulator {
     }
 
     /// An instance within a bench that drives its AXI4-Stream ports. `bytes` are those of `tdata`
-    /// of an input and of an output beat.
+    /// of an input beat; `outputs` are what the ports of each output begin with, and the bytes of
+    /// `tdata` of one of its beats. All that the design has are named.
     ///
     /// # Errors
     /// As [`model`](Self::model), and where the design lacks a port of [`axi_stream::PORTS`].
     pub fn bench(
         &self,
-        bytes: (usize, usize),
+        bytes: usize,
+        outputs: &[(&str, usize)],
         seed: u64,
         wave: Option<&Path>,
     ) -> Result<axi_stream::Bench, Error> {
@@ -157,6 +159,16 @@ impl Simulator {
         {
             return Err(Error::port(name, "is needed by the bench, and the design lacks it"));
         }
+        let all = axi_stream::outputs(self.ports());
+        let place = |(name, bytes): &(&str, usize)| {
+            let place = all.iter().position(|own| own == name);
+            let lacks = || Error::port(name, "is an output that the design lacks");
+            Ok((place.ok_or_else(lacks)?, *bytes))
+        };
+        let places: Vec<(usize, usize)> = outputs.iter().map(place).collect::<Result<_, Error>>()?;
+        if let Some(i) = (0..all.len()).find(|i| places.iter().filter(|p| p.0 == *i).count() != 1) {
+            return Err(Error::port(all[i], "is an output that has to be named once"));
+        }
         let mut model = self.model(seed, wave)?;
         // Inputs that the bench does not know are left alone.
         for port in self.ports() {
@@ -164,6 +176,6 @@ impl Simulator {
                 model.set_bytes(input, &[]);
             }
         }
-        axi_stream::Bench::new(model, bytes)
+        axi_stream::Bench::new(model, bytes, places)
     }
 }

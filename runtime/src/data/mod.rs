@@ -170,7 +170,7 @@ impl DataSet {
             takes,
             &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
         )?;
-        let (classes, outputs) = (self.classes, model.outputs());
+        let (classes, outputs) = (self.classes, model.output().0.elements());
         if let Some(targets) = &self.train.targets {
             return if targets.ncols() == outputs {
                 Ok(())

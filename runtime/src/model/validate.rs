@@ -1,7 +1,7 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm, MAGNITUDE_LIMIT,
     Model, Output, PoolKind, Table,
 };
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ impl Model {
             ));
         }
         check_format("model input", self.input.format)?;
-        check_layers(&self.layers, self.input(), true, &mut HashSet::new())?;
+        check_layers(&self.layers, self.input(), Of::Network, &mut HashSet::new())?;
         Ok(())
     }
 }
@@ -48,8 +48,9 @@ impl Layer {
     /// As [`Model::validate`].
     #[cfg(feature = "train")]
     pub(crate) fn check(&self, edge: (Shape, Format)) -> Result<()> {
-        let last = matches!(self.output(), Some(Output::Raw));
-        check_layers(std::slice::from_ref(self), edge, last, &mut HashSet::new()).map(|_| ())
+        let raw = matches!(self.output(), Some(Output::Raw));
+        let of = if raw { Of::Network } else { Of::Branch };
+        check_layers(std::slice::from_ref(self), edge, of, &mut HashSet::new()).map(|_| ())
     }
 }
 
@@ -63,13 +64,27 @@ const MOST_PIXELS: usize = 1 << 12;
 /// little but padding, and pads are read as pixels are.
 const MOST_PADDED: usize = 1 << 10;
 
-/// Checks layers that read `edge`: those of the network, or those of a branch. Returns what leaves.
+/// Whether a layer is a head, or has one in its branches.
+pub(super) fn holds_head(layer: &Layer) -> bool {
+    matches!(layer, Layer::Head(_)) || layer.inner().any(holds_head)
+}
+
+/// What layers are those of.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Network,
+    Branch,
+    Head,
+}
+
+/// Checks layers that read `edge`. Returns what leaves.
 fn check_layers<'a>(
     layers: &'a [Layer],
     mut edge: (Shape, Format),
-    network: bool,
+    of: Of,
     names: &mut HashSet<&'a str>,
 ) -> Result<(Shape, Format)> {
+    let network = of == Of::Network;
     for (i, layer) in layers.iter().enumerate() {
         check_name(&format!("layer {i}"), layer.name())?;
         if !names.insert(layer.name()) {
@@ -85,13 +100,14 @@ fn check_layers<'a>(
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
             Layer::Pool(_) | Layer::Upsample(_) => {}
-            Layer::Branches(branches) => branches.validate(edge, names)?,
+            Layer::Branches(branches) => branches.validate(edge, of, names)?,
+            Layer::Head(head) => head.validate(edge, of, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
             Layer::Lstm(lstm) => lstm.validate(edge, network)?,
         }
-        let last = network && i + 1 == layers.len();
+        let last = of != Of::Branch && i + 1 == layers.len();
         match layer.output() {
             Some(output) => validate_output(layer.name(), output, last)?,
             None if last => {
@@ -205,6 +221,7 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             })?;
             (joined, branches.format)
         }
+        Layer::Head(_) => (shape, format),
         Layer::Embedding(embedding) => {
             let (width, channels) = (shape.elements(), embedding.table.ncols());
             (Shape { height: 1, width, channels }, embedding.format)
@@ -435,8 +452,35 @@ impl Conv2d {
     }
 }
 
+impl Head {
+    fn validate<'a>(
+        &'a self,
+        edge: (Shape, Format),
+        of: Of,
+        names: &mut HashSet<&'a str>,
+    ) -> Result<()> {
+        let fail = |cause: &str| Err(Error::input(format_args!("layer `{}`", self.name), cause));
+        if of == Of::Head {
+            return fail("is a head within a head");
+        }
+        if self.layers.is_empty() {
+            return fail("is a head that has no layers");
+        }
+        // Ports begin with it, whose own names go on behind an underscore.
+        if self.name.ends_with('_') || self.name.contains("__") {
+            return fail("is a head whose name has an underscore at its end, or two in a row");
+        }
+        check_layers(&self.layers, edge, Of::Head, names).map(|_| ())
+    }
+}
+
 impl Branches {
-    fn validate<'a>(&'a self, edge: (Shape, Format), names: &mut HashSet<&'a str>) -> Result<()> {
+    fn validate<'a>(
+        &'a self,
+        edge: (Shape, Format),
+        of: Of,
+        names: &mut HashSet<&'a str>,
+    ) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.name);
         match (self.join, self.body.last()) {
             (Join::Add, Some(Layer::Dense(_) | Layer::Conv2d(_))) | (Join::Concat, Some(_)) => {}
@@ -445,8 +489,13 @@ impl Branches {
             }
             (Join::Concat, None) => return Err(Error::input(at("body"), "has no layers")),
         }
-        let (_, a) = check_layers(&self.body, edge, false, names)?;
-        let (_, b) = check_layers(&self.shortcut, edge, false, names)?;
+        // No head is within a head, branches between them or not.
+        let within = |layers: &[Layer]| layers.iter().any(holds_head);
+        if of == Of::Head && (within(&self.body) || within(&self.shortcut)) {
+            return Err(Error::input(at("body"), "has a head, within a head"));
+        }
+        let (_, a) = check_layers(&self.body, edge, Of::Branch, names)?;
+        let (_, b) = check_layers(&self.shortcut, edge, Of::Branch, names)?;
         check_format(&at("format"), self.format)?;
         let frac = a.frac.max(b.frac);
         // Shifted further, no value but 0 would stay within the limit; and what is shifted has at
@@ -730,7 +779,7 @@ fn validate_output(name: &str, output: &Output, last: bool) -> Result<()> {
     let at = |field: &str| format!("layer `{name}`, {field}");
     match output {
         Output::Raw if !last => {
-            Err(Error::input(at("output"), "is raw, which only the last layer may be"))
+            Err(Error::input(at("output"), "is raw, which only the last layer of the network or of a head may be"))
         }
         Output::Requantised { .. } if last => {
             Err(Error::input(at("output"), "is requantised, but the last layer's outputs are raw"))

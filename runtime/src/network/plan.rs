@@ -2,8 +2,8 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE,
-    Network, Spn, Window, within,
+    Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE,
+    Network, Spn, Window, check_name, within,
 };
 use crate::format::Format;
 use crate::shape::{Extent, Join, Shape, Sizes, moving, pooling};
@@ -33,6 +33,8 @@ pub struct Step {
     pub output: Shape,
     /// Whether max(0, x) follows.
     pub relu: bool,
+    /// The name of the head that it ends, whose output its sums are.
+    pub head: Option<String>,
 }
 
 /// What a [`Step`] does.
@@ -266,7 +268,8 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
 
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     let (format, shapes) = (network.input.format(), vec![network.image()]);
-    let mut planner = Planner { spn: &network.spn, format, branch: false, steps: vec![], shapes };
+    let mut planner =
+        Planner { spn: &network.spn, format, branch: false, head: false, steps: vec![], shapes };
     let place = Place::new("layers");
     if network.layers.is_empty() {
         return Err(Violation::new(place, "there are no layers")
@@ -274,23 +277,13 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     }
     planner.layers(&place, &network.layers, 0)?;
     planner.steps.iter().try_for_each(|step| is_of_size(&place, &step.name, step.output))?;
-    match network.layers.last() {
-        Some(layer) if is_linear(layer) => Ok(planner.steps),
-        Some(Layer::Relu) => Err(Violation::new(
-            place.index(network.layers.len() - 1),
-            "a \"relu\" cannot be the \
-                last layer",
-        )
-        .help(
-            "remove it: a network ends with a linear layer, `dense` or a convolution, whose \
-                 sums are the outputs",
-        )),
-        _ => Err(Violation::new(
-            place.index(network.layers.len() - 1),
-            "the last layer is not \
-            linear",
-        )
-        .help("end with a linear layer, `dense` or a convolution, whose sums are the outputs")),
+    ends_in_sums(&place, &network.layers, "network")?;
+    let steps = planner.steps;
+    let mut heads = steps.iter().filter_map(|step| step.head.as_ref());
+    match heads.find(|head| steps.iter().any(|step| step.name == **head)) {
+        Some(head) => Err(Violation::new(place, format!("a head has the name of a layer, `{head}`"))
+            .help("give it another name")),
+        None => Ok(steps),
     }
 }
 
@@ -298,8 +291,10 @@ struct Planner<'a> {
     spn: &'a Spn,
     /// The format of the network's input.
     format: Format,
-    /// Whether the layers at hand are those of a branch.
+    /// Whether the layers at hand are those of a branch or a head.
     branch: bool,
+    /// Whether they are those of a head.
+    head: bool,
     steps: Vec<Step>,
     /// The shape of every value.
     shapes: Vec<Shape>,
@@ -363,6 +358,10 @@ impl Planner<'_> {
                 }
                 Layer::Concat(branches) => {
                     self.join(&at.key("concat"), Join::Concat, branches, value)?
+                }
+                Layer::Head(head) => {
+                    self.head(&at.key("head"), head, value)?;
+                    value
                 }
                 Layer::Embedding(embedding) => {
                     self.embedding(&at.key("embedding"), embedding, value)?
@@ -433,6 +432,7 @@ impl Planner<'_> {
             input,
             output,
             relu: false,
+            head: None,
         });
         self.shapes.push(output);
         self.steps.len()
@@ -727,6 +727,37 @@ impl Planner<'_> {
         Ok(Gates { r, threshold })
     }
 
+    fn head(&mut self, place: &Place, head: &Head, value: usize) -> Result<(), Violation> {
+        let at = |key| place.clone().key(key);
+        if self.head {
+            return Err(Violation::new(place.clone(), "a head cannot be within a head")
+                .help("put it before or after the other"));
+        }
+        check_name(at("name"), &head.name)?;
+        if head.name.ends_with('_') || head.name.contains("__") {
+            let cause = format!("the name {:?} is not usable", head.name);
+            return Err(Violation::new(at("name"), cause)
+                .help("use single underscores, and a letter or a digit at the end"));
+        }
+        if self.steps.iter().any(|step| step.head.as_ref() == Some(&head.name)) {
+            let cause = format!("a second head is called `{}`", head.name);
+            return Err(Violation::new(at("name"), cause).help("give each a name of its own"));
+        }
+        if head.layers.is_empty() {
+            return Err(Violation::new(at("layers"), "a head has no layers")
+                .help("give at least one, e.g. `layers = [{ dense = { units = 10 } }]`"));
+        }
+        let outer = (self.branch, self.head);
+        (self.branch, self.head) = (true, true);
+        self.layers(&at("layers"), &head.layers, value)?;
+        (self.branch, self.head) = outer;
+        ends_in_sums(&at("layers"), &head.layers, "head")?;
+        if let Some(last) = self.steps.last_mut() {
+            last.head = Some(head.name.clone());
+        }
+        Ok(())
+    }
+
     fn join(
         &mut self,
         place: &Place,
@@ -766,6 +797,19 @@ impl Planner<'_> {
         // Before anything is computed from it: channels add up.
         is_of_size(place, name, shape)?;
         Ok(self.push(name, Op::Join(join), vec![body, shortcut], shape))
+    }
+}
+
+/// Whether the layers of a network or a head, `what`, end with a linear one.
+fn ends_in_sums(place: &Place, layers: &[Layer], what: &str) -> Result<(), Violation> {
+    let at = place.clone().index(layers.len().saturating_sub(1));
+    let sums = "a linear layer, `dense` or a convolution, whose sums are the outputs";
+    match layers.last() {
+        Some(layer) if is_linear(layer) => Ok(()),
+        Some(Layer::Relu) => Err(Violation::new(at, "a \"relu\" cannot be the last layer")
+            .help(format_args!("remove it: a {what} ends with {sums}"))),
+        _ => Err(Violation::new(at, "the last layer is not linear")
+            .help(format_args!("end with {sums}"))),
     }
 }
 

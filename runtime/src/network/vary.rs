@@ -59,12 +59,15 @@ impl Network {
     }
 }
 
-/// Calls `change` for each layer, branches included.
+/// Calls `change` for each layer, those of branches and heads included.
 fn each(layers: &mut [Layer], change: &mut dyn FnMut(&mut Layer)) {
     for layer in layers {
         if let Layer::Residual(branches) | Layer::Concat(branches) = layer {
             each(&mut branches.body, change);
             each(&mut branches.shortcut, change);
+        }
+        if let Layer::Head(head) = layer {
+            each(&mut head.layers, change);
         }
         change(layer);
     }

@@ -49,6 +49,14 @@ impl Graph {
             Layer::Pool(pool) => self.pool(pool, x, edge, layer.yields(edge)?.0),
             Layer::Upsample(upsample) => self.upsample(upsample, x, edge.0),
             Layer::Branches(branches) => self.branches(branches, x, edge)?,
+            Layer::Head(head) => {
+                let mut reads = (x.to_string(), edge);
+                for layer in &head.layers {
+                    reads = (self.layer(layer, &reads.0, reads.1)?, layer.yields(reads.1)?);
+                }
+                self.cast(&format!("y_{}", head.name), &reads.0, INT64);
+                x.to_string()
+            }
             Layer::Embedding(embedding) => self.embedding(embedding, x),
             Layer::CharCnn(cnn) => self.char_cnn(cnn, x, edge.0)?,
             Layer::Highway(highway) => self.highway(highway, x, edge.1)?,

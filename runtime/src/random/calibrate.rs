@@ -79,7 +79,7 @@ pub fn calibrate(
                     linear,
                     network,
                     samples: images.len(),
-                    last: k + 1 == steps.len(),
+                    last: is_output(steps, k),
                     added: sum.map(|sum| at(sum.from[1])).transpose()?,
                     stop,
                 };
@@ -100,7 +100,7 @@ pub fn calibrate(
                 return Err(Error::internal(&step.name, "is for sequences, and no images"));
             }
         };
-        let figures = figures(step, &layer, &value, k + 1 == steps.len());
+        let figures = figures(step, &layer, &value, is_output(steps, k));
         values[k + 1] = Some(value);
         made[k] = Some((layer, figures));
         // What nobody reads any more.
@@ -111,10 +111,13 @@ pub fn calibrate(
         }
     }
     progress("", 1.0);
-    let last = values.pop().flatten();
-    let outputs = last
-        .map(|z| z.data.chunks(z.shape.elements()).map(<[i64]>::to_vec).collect())
-        .unwrap_or_default();
+    let mut outputs = vec![vec![]; images.len()];
+    let heads = (0..steps.len()).filter(|k| steps[*k].head.is_some());
+    for k in [steps.len() - 1].into_iter().chain(heads) {
+        let Some(z) = &values[k + 1] else { continue };
+        let of_each = z.data.chunks(z.shape.elements());
+        outputs.iter_mut().zip(of_each).for_each(|(all, z)| all.extend_from_slice(z));
+    }
     let (layers, figures): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
     Ok(Calibrated { layers, figures: figures.into_iter().flatten().collect(), outputs })
 }
@@ -134,6 +137,11 @@ fn order(steps: &[Step]) -> Vec<usize> {
         }
     }
     order
+}
+
+/// Whether what a step yields leaves the network.
+fn is_output(steps: &[Step], k: usize) -> bool {
+    k + 1 == steps.len() || steps[k].head.is_some()
 }
 
 fn is_sum(step: &Step) -> bool {

@@ -41,7 +41,7 @@ pub struct Random {
     pub model: Model,
     /// The figures of its linear layers and joined branches, in the order of the description.
     pub layers: Vec<Figures>,
-    /// The network's outputs for each image: golden's.
+    /// The network's outputs for each image, those of the heads behind the last layer's: golden's.
     pub outputs: Vec<Vec<i64>>,
 }
 
@@ -204,6 +204,11 @@ fn assemble<'a>(
                 (assemble(&branches.body, made), assemble(&branches.shortcut, made), join)
             }),
         };
+        if let Layer::Head(head) = layer {
+            let (name, layers) = (head.name.clone(), assemble(&head.layers, made));
+            assembled.push(model::Layer::Head(model::Head { name, layers }));
+            continue;
+        }
         let Some((step, made)) = made.next() else { unreachable!("a step for each layer") };
         let name = step.name.clone();
         let pool = |kind, pool: &crate::network::plan::Pool| {

@@ -547,7 +547,8 @@ fn finish<L: Learner>(
     Ok((summary, Some(model)))
 }
 
-/// Appends the linear layers that read a value of this shape and format, branches included.
+/// Appends the linear layers that read a value of this shape and format, those of branches and heads
+/// included.
 fn summarise(
     layers: &[model::Layer],
     mut edge: (Shape, Format),
@@ -606,6 +607,7 @@ fn summarise(
                 summarise(&branches.body, edge, summaries)?;
                 summarise(&branches.shortcut, edge, summaries)?;
             }
+            model::Layer::Head(head) => summarise(&head.layers, edge, summaries)?,
             _ => {}
         }
         edge = yields;

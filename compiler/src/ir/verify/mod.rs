@@ -33,8 +33,9 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
     if layers.is_empty() || edges.len() != layers.len() + 1 {
         return whole(format!("{} edges for {} layers", edges.len(), layers.len()));
     }
+    let of_head = |edge: usize| dataflow.heads.iter().any(|head| head.edge.index() == edge);
     for (number, edge) in edges.iter().enumerate() {
-        let inner = 0 < number && number < layers.len();
+        let inner = 0 < number && number < layers.len() && !of_head(number);
         if let Err(cause) = edge_is_right(edge, inner) {
             return whole(format!("{} {cause}", named(dataflow, number)));
         }
@@ -63,6 +64,17 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         }
         if let Err(cause) = kinds::is_right(layer, &reads, &edges[number + 1]) {
             return fail(layer, cause);
+        }
+    }
+    for head in &dataflow.heads {
+        // Edge 0 is the input, and the last one an output already.
+        match read.get(head.edge.index()) {
+            Some(false) if (1..layers.len()).contains(&head.edge.index()) => {}
+            _ => return whole(format!("head `{}` has an edge that goes elsewhere", head.name)),
+        }
+        read[head.edge.index()] = true;
+        if !names.insert(&head.name) {
+            return whole(format!("head `{}` has the name of another, or of a layer", head.name));
         }
     }
     match read[..layers.len()].iter().position(|read| !read) {

@@ -167,6 +167,12 @@ fn branch(
                     Join::Concat => Kind::Concat(Concat::new(shape, yields.0), branches.format),
                 }
             }
+            model::Layer::Head(_) => {
+                return Err(Error::input(
+                    format_args!("layer `{}`", layer.name()),
+                    "is a second output, and training knows networks of one output alone",
+                ));
+            }
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
             | model::Layer::Highway(_)

@@ -156,6 +156,13 @@ impl Learner for ImageLearner {
             )
             .help("name a text: --data text:FILE"));
         }
+        if network.has_heads() {
+            return Err(Error::input(
+                format_args!("network `{}`", network.name),
+                "has heads, and only networks of one output are trained yet",
+            )
+            .help("remove the heads, or look at the hardware first with `strassenc random`"));
+        }
         let x = inputs(network, data)?;
         let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
         let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();
