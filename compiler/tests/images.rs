@@ -162,7 +162,8 @@ fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
     }
 }
 
-/// A little U-Net: what is smaller for a while stands beside what was before it, twice.
+/// A little U-Net of two outputs: what is smaller for a while stands beside what was before it,
+/// twice; what is smallest says what the image is, what is as large as before what each pixel is.
 const U_NET: &str = r#"
 name = "u_net"
 input = { shape = [8, 8], bits = 6, frac = 6 }
@@ -177,6 +178,10 @@ layers = [
             { max_pool = { size = 2 } },
             { conv2d = { channels = 4, kernel = 3, pad = 1 } },
             "relu",
+            { head = { name = "class", layers = [
+                "global_average_pool",
+                { dense = { units = 3 } },
+            ] } },
             { upsample = 2 },
         ] } },
         { conv2d = { channels = 4, kernel = 3, pad = 1 } },
@@ -208,12 +213,36 @@ fn the_skips_of_a_u_net_are_fifos_of_full_rate_or_of_the_least_depth() {
     let least = Build::open(&path.join("least")).unwrap();
     assert!(least.record.figures.streams.fifos.iter().all(|fifo| fifo.depth == fifo.live));
     assert!(least.signature.ii > full.signature.ii);
+    let [class] = &*full.signature.heads else { panic!("{:?}", full.signature.heads) };
+    assert_eq!((class.name.as_str(), class.stream.elements), ("class", 3));
+    assert!(class.latency < full.signature.latency);
+    let told = done(path, &["report", "full"]);
+    assert!(told.contains("of its head class"), "{told}");
     for name in ["full", "least"] {
         for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
             let arguments = [&["simulate", name, "--random", "6"], pauses.as_slice()].concat();
             let text = done(path, &arguments);
             assert!(text.contains("every output is golden's"), "{text}");
         }
+    }
+}
+
+#[test]
+fn what_is_for_networks_of_one_output_says_so_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), U_NET).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    for (arguments, told) in [
+        (vec!["train", "net.toml", "--data", "digits", "-o", "x"], "are trained yet"),
+        (vec!["eval", "run", "--data", "digits"], "only networks of one are measured yet"),
+        (vec!["verilog", "run", "-o", "x", "--control"], "counts the frames of one output"),
+        (vec!["verilog", "run", "-o", "x", "--reloadable"], "counts the frames of one output"),
+        (vec!["verilog", "run", "-o", "x", "--project", "pynq"], "is for cores with one output"),
+    ] {
+        let error = refused(path, 2, &arguments);
+        assert!(error.contains(told), "{error}");
+        assert!(!path.join("x").exists(), "{arguments:?}");
     }
 }
 

@@ -98,9 +98,11 @@ mod _strassenc {
             self.0.outputs()
         }
 
+        /// The frac of each output, those of heads behind those of the last layer.
         #[getter]
-        fn output_frac(&self) -> i32 {
-            self.0.output_frac()
+        fn output_fracs(&self) -> Vec<i32> {
+            let streams = self.0.streams().into_iter();
+            streams.flat_map(|(_, shape, f)| vec![f.frac; shape.elements()]).collect()
         }
 
         #[getter]

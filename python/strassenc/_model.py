@@ -98,7 +98,7 @@ class Model:
 
     @property
     def outputs(self) -> int:
-        """The number of outputs."""
+        """The number of outputs: those of the last layer, then those of each head."""
         return self._native.outputs
 
     @property
@@ -276,7 +276,7 @@ class _Samples:
         if x.dtype.kind not in "biuf":
             help = "give integers of the input's format, or floats, which are real values"
             raise Error("input", f"{place}, x", f"holds {x.dtype}, not numbers", help)
-        self._one, self._real, self._frac = one, x.dtype.kind == "f", model.output_frac
+        self._one, self._real, self._fracs = one, x.dtype.kind == "f", model.output_fracs
         x = x.reshape(-1, elements)
         if self._real:
             self.integers = model.integers(x.astype(np.float64))
@@ -289,4 +289,4 @@ class _Samples:
     def outputs(self, integers: NDArray[np.int64]) -> NDArray[Any]:
         """The outputs, `[n, outputs]`, as the samples ask for them."""
         rows = integers[0] if self._one else integers
-        return rows * 2.0**-self._frac if self._real else rows
+        return np.ldexp(rows, np.negative(self._fracs)) if self._real else rows

@@ -4,7 +4,7 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Upsample,
+    Branches, Conv2d, Dense, Edge, Head, Layer, Output, Pool, PoolKind, Provenance, Upsample,
 };
 use strassenc_runtime::{Extent, Format, Join, Model, Shape};
 
@@ -53,6 +53,21 @@ pub fn image_model(seed: u64) -> Model {
         layers,
         provenance: Provenance::default(),
     };
+    model.validate().expect("a random model is valid");
+    model
+}
+
+/// An [`image_model`] with heads, at least one, between its layers and in the bodies of its
+/// branches.
+pub fn headed_model(seed: u64) -> Model {
+    let mut model = image_model(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(4);
+    let mut builder = Builder { up: rng.clone(), rng, layers: 100 };
+    let (edge, layers) = (model.input(), model.layers.clone());
+    while !model.has_heads() {
+        model.layers = builder.headed(layers.clone(), edge);
+    }
     model.validate().expect("a random model is valid");
     model
 }
@@ -163,6 +178,38 @@ impl Builder {
             groups,
             output: self.output(channels, raw),
         })
+    }
+
+    fn headed(&mut self, layers: Vec<Layer>, mut edge: (Shape, Format)) -> Vec<Layer> {
+        let mut all = vec![];
+        for mut layer in layers {
+            if self.rng.random_ratio(1, 3) {
+                all.push(self.head(edge));
+            }
+            if let Layer::Branches(branches) = &mut layer
+                && self.rng.random()
+            {
+                branches.body = self.headed(std::mem::take(&mut branches.body), edge);
+            }
+            edge = layer.yields(edge).unwrap();
+            all.push(layer);
+        }
+        all
+    }
+
+    fn head(&mut self, edge: (Shape, Format)) -> Layer {
+        let name = self.name("head");
+        let mut layers = vec![];
+        if self.rng.random_ratio(1, 3) {
+            layers.push(self.branch(edge, 2));
+        }
+        let edge = layers.iter().fold(edge, |edge, layer: &Layer| layer.yields(edge).unwrap());
+        layers.push(if self.rng.random() {
+            self.dense(edge)
+        } else {
+            self.conv2d(edge, None, true)
+        });
+        Layer::Head(Head { name, layers })
     }
 
     fn pool(&mut self, (shape, _): (Shape, Format)) -> Layer {

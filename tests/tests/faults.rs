@@ -99,7 +99,7 @@ fn broken_rules_of_the_streams_are_told_with_the_sample() {
         (204, "changed or withdrew an output beat"),
         (205, "has m_axis_tlast wrong on beat 1"),
         (206, "is stuck at clock"),
-        (207, "gave more than the 100 output beats that are due"),
+        (207, "gave more than the 100 beats of m_axis that are due"),
         (208, "changed or withdrew an output beat"),
     ] {
         // Most of the samples, so that a tuser and a pause fall among them.
@@ -201,7 +201,7 @@ fn beats(signature: &Signature, vectors: &[Vec<i64>], expected: usize) -> Stimul
     for vector in vectors {
         signature.input.encode(vector, false, &mut data, &mut flags);
     }
-    let expected = expected * signature.output.beats;
+    let expected = vec![expected * signature.output.beats];
     Stimulus { data, flags, expected, linger: 100, patience: 1000, ..Stimulus::default() }
 }
 
@@ -209,7 +209,7 @@ fn outputs(core: &mut Bench, signature: &Signature) -> Vec<Vec<i64>> {
     assert_eq!(core.run(100_000).unwrap(), Progress::Done);
     let response = core.finish();
     let bytes = signature.output.beats * signature.output.beat_bytes();
-    response.data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect()
+    response.outputs[0].data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect()
 }
 
 #[test]
@@ -299,8 +299,8 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
         let noticed = response.accepted[if early { wrong - 1 } else { wrong }];
         assert!((noticed + 1..=noticed + 3).contains(&raised), "{noticed} {raised}");
         let bytes = signature.output.beats * signature.output.beat_bytes();
-        let got: Vec<_> =
-            response.data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect();
+        let data = response.outputs[0].data.chunks(bytes);
+        let got: Vec<_> = data.map(|b| signature.output.decode(b).unwrap()).collect();
         let left: Vec<_> = golden[..3].iter().chain(&golden[3 + lost..]).cloned().collect();
         assert_eq!(got, left, "early: {early}");
         // The error stays, and goes without a reset.

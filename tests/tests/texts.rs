@@ -18,13 +18,15 @@ use strassenc::stream::{self, Graph};
 use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{
-    any_search, any_streams, image_model, random_engines, random_model, recipes, sequence_model,
+    any_search, any_streams, headed_model, image_model, random_engines, random_model, recipes,
+    sequence_model,
 };
 
 fn models() -> impl Strategy<Value = Model> {
     prop_oneof![
         2 => recipes().prop_map(|recipe| random_model(&recipe)),
         1 => any::<u64>().prop_map(image_model),
+        1 => any::<u64>().prop_map(headed_model),
         1 => any::<u64>().prop_map(sequence_model),
     ]
 }

@@ -73,7 +73,7 @@ fn ports_that_are_not_there_are_named() {
     assert!(told.contains("clk") && told.contains("x100"), "{told}");
     let told = simulator.output("z").unwrap_err().to_string();
     assert!(told.contains("y__100") && !told.contains("clk"), "{told}");
-    let told = simulator.bench((1, 1), 1, None).err().unwrap().to_string();
+    let told = simulator.bench(1, &[("m_axis", 1)], 1, None).err().unwrap().to_string();
     assert_eq!(told, "port `aclk`: is needed by the bench, and the design lacks it");
 }
 
@@ -138,11 +138,11 @@ fn a_bench_drives_streams_of_the_fewest_ports() {
     let design = Design::of("double", [("double.v", DOUBLE)]);
     let simulator = build(&design, false).unwrap();
     for (gaps, stalls) in [(false, false), (true, true)] {
-        let mut bench = simulator.bench((1, 2), 3, None).unwrap();
+        let mut bench = simulator.bench(1, &[("m_axis", 2)], 3, None).unwrap();
         bench.reset(2).unwrap();
         let data: Vec<u8> = (0..=255).collect();
         let flags = vec![0; data.len()];
-        let expected = data.len();
+        let expected = vec![data.len()];
         let patience = 1000;
         bench
             .start(Stimulus {
@@ -160,10 +160,11 @@ fn a_bench_drives_streams_of_the_fewest_ports() {
         assert_eq!(bench.run(100_000).unwrap(), Progress::Done);
         let response = bench.finish();
         let doubled: Vec<u8> = (0..=255u16).flat_map(|x| (2 * x).to_le_bytes()).collect();
-        assert_eq!(response.data, doubled);
-        assert_eq!((response.produced, response.unstable), (256, None));
+        let [out] = &*response.outputs else { panic!("{response:?}") };
+        assert_eq!(out.data, doubled);
+        assert_eq!((out.produced, out.unstable), (256, None));
         if !gaps {
-            assert!(response.taken.iter().zip(&response.accepted).all(|(out, at)| *out == at + 1));
+            assert!(out.taken.iter().zip(&response.accepted).all(|(out, at)| *out == at + 1));
         }
     }
 }

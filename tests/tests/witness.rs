@@ -9,7 +9,7 @@ use strassenc::tools::{Component, Tools};
 use strassenc::witness::Witness;
 use strassenc_runtime::model::{Layer, PoolKind};
 use strassenc_runtime::{Extent, Join, Model, golden, model_file};
-use strassenc_tests::{image_model, inputs, random_model, recipes, sequence_model};
+use strassenc_tests::{headed_model, image_model, inputs, random_model, recipes, sequence_model};
 
 /// How many models each witness computes; a Python start takes most of the time.
 const MODELS: usize = 8;
@@ -47,7 +47,7 @@ fn random_models_agree(witness: Witness) {
 fn images_agree(witness: Witness) {
     let tools = tools();
     for seed in 0..24 {
-        let model = image_model(seed);
+        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
         agrees(witness, &tools, &model, &inputs(&model, 100, seed));
     }
 }
@@ -128,7 +128,7 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "bilinear",
     "char-CNN",
     "concatenation",
@@ -140,6 +140,7 @@ const KINDS: [&str; 18] = [
     "convolution, stride",
     "dense",
     "embedding",
+    "head",
     "highway",
     "LSTM",
     "pooling, largest",
@@ -186,6 +187,10 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
                 kinds.append(&mut self::kinds(&branches.body));
                 kinds.append(&mut self::kinds(&branches.shortcut));
             }
+            Layer::Head(head) => {
+                kinds.insert("head");
+                kinds.append(&mut self::kinds(&head.layers));
+            }
             Layer::Embedding(_) => drop(kinds.insert("embedding")),
             Layer::CharCnn(_) => drop(kinds.insert("char-CNN")),
             Layer::Highway(_) => drop(kinds.insert("highway")),
@@ -202,7 +207,7 @@ fn onnx_runtime_computes_every_kind_of_layer() {
     let mut runner = TestRunner::deterministic();
     let mut models = (0..).flat_map(|seed| {
         let vectors = random_model(&recipes().new_tree(&mut runner).unwrap().current());
-        [vectors, image_model(seed), sequence_model(seed)]
+        [vectors, image_model(seed), headed_model(seed), sequence_model(seed)]
     });
     let mut missing = BTreeSet::from(KINDS);
     while !missing.is_empty() {

@@ -32,7 +32,8 @@
 
 use super::gated::{Blend, Cell, Curve};
 use super::{
-    Chain, Dataflow, Edge, EdgeId, Head, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value, Windows,
+    Chain, Dataflow, Edge, EdgeId, Head, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value,
+    Windows,
 };
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;

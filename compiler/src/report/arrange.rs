@@ -1,7 +1,7 @@
 //! A build's report as people read it: which figures stand where, in which words.
 
 use super::document::{Cell, Document, Drawing, Section, Source, Table};
-use super::{Beats, Fits, KernelReport, Proved, Report, SharedMatrix, Total, charts, rails};
+use super::{Beats, Fits, Head, KernelReport, Proved, Report, SharedMatrix, Total, charts, rails};
 use crate::device::DEVICES;
 use crate::synth::Placement;
 use strassenc_runtime::{Result, train};
@@ -109,6 +109,11 @@ impl Report {
             "{{network.layers}} {layers} from {{network.input}} ({{network.input_format}}) to \
              {{network.output}} ({{network.output_format}})"
         );
+        for i in 0..self.heads.len() {
+            lead += &format!(
+                ", and {{heads.{i}.elements}} ({{heads.{i}.format}}) of its head {{heads.{i}.name}}"
+            );
+        }
         if self.network.data.is_some() {
             lead += ", trained on {network.data}";
             if self.network.seed.is_some() {
@@ -192,7 +197,11 @@ impl Report {
             format!("{{{side}.beats}} {beats} of {{{side}.bytes}} {bytes}")
         };
         let (into, out) = (beats("input", self.input), beats("output", self.output));
-        all.push(format!("{into} in, {out} out"));
+        let head = |(i, head): (usize, &Head)| {
+            format!(", and {} of {{heads.{i}.name}}", beats(&format!("heads.{i}"), head.beats))
+        };
+        let heads: String = self.heads.iter().enumerate().map(head).collect();
+        all.push(format!("{into} in, {out} out{heads}"));
         if self.sharing.is_some() {
             let which = if self.has_folded() { " in unrolled layers" } else { "" };
             all.push(format!(

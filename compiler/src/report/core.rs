@@ -1,8 +1,9 @@
 //! A core as its streams and pipelines: what goes where, how wide, how often.
 
-use super::Report;
 use super::document::{Source, Text};
 use super::picture::{Arrow, Frame, Look, Picture, Rails};
+use super::{Head, Report};
+use crate::emit::signature;
 use crate::figures::{Figures, PipelineFigures, PrimitiveFigures, StreamFigures};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -176,6 +177,21 @@ impl Report {
         }
         let output = picture.boxes.len();
         picture.boxes.push(port("m_axis", "output", self.output.bytes)?);
+        for (i, head) in self.heads.iter().enumerate() {
+            let side = format!("heads.{i}");
+            picture.boxes.push(port(&signature::head(&head.name), &side, head.beats.bytes)?);
+        }
+        // The port of a stream that leaves the core: a head's comes out of the head's own register.
+        let port_of = |number: usize| {
+            let from = self.streams[number].from_primitive.map(|from| &self.primitives[from]);
+            let is = |head: &Head| {
+                let register = format!("m_register_{}", head.name);
+                from.is_some_and(|from| {
+                    from.figures.layer.is_none() && from.figures.name == register
+                })
+            };
+            self.heads.iter().position(is).map_or(output, |head| output + 1 + head)
+        };
         let leaving = |primitive: usize| {
             let streams = self.streams.iter().enumerate().rev();
             streams.filter(move |(_, stream)| stream.from_primitive == Some(primitive))
@@ -191,7 +207,7 @@ impl Report {
         }
         while let Some((from, number)) = todo.pop() {
             let to = match self.streams[number].to_primitive.map(|to| (to, boxes.get(&to))) {
-                None => output,
+                None => port_of(number),
                 Some((_, Some(to))) => *to,
                 Some((to, None)) => {
                     todo.extend(leaving(to).map(|(next, _)| (from, next)));

@@ -62,6 +62,9 @@ pub struct Report {
     pub input: Beats,
     /// What leaves.
     pub output: Beats,
+    /// The network's outputs beside it; none of most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<Head>,
     /// The layer that takes the most clocks.
     pub bottleneck: Bottleneck,
     /// The layers in order.
@@ -96,6 +99,22 @@ pub struct Report {
     pub synthesis: Option<Synthesis>,
     /// What nextpnr made of it, where it was asked.
     pub placement: Option<Placement>,
+}
+
+/// A further output of a network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Head {
+    /// The name of the network's head.
+    pub name: String,
+    /// How many elements leave.
+    pub elements: usize,
+    /// The format of what leaves.
+    pub format: String,
+    /// Clocks from the last input beat of an inference to the first beat of this output.
+    pub latency: i64,
+    /// The beats of its stream.
+    #[serde(flatten)]
+    pub beats: Beats,
 }
 
 /// What a network is, seen from outside.
@@ -387,6 +406,15 @@ impl Report {
             latency_us: signature.latency as f64 / clock_mhz,
             input: beats(&signature.input),
             output: beats(&signature.output),
+            heads: (signature.heads.iter())
+                .map(|head| Head {
+                    name: head.name.clone(),
+                    elements: head.stream.elements,
+                    format: head.stream.format.to_string(),
+                    latency: head.latency,
+                    beats: beats(&head.stream),
+                })
+                .collect(),
             bottleneck,
             sharing: Sharing::of(&layers),
             layers,

@@ -553,9 +553,8 @@ impl Simulator {
         for ((port, output), beats) in self.signature.outputs().zip(&response.outputs) {
             let vectors = beats.data.chunks(output.beats * output.beat_bytes());
             for (i, (bytes, all)) in vectors.zip(&mut all).enumerate() {
-                let fault = |cause| {
-                    self.fault(offset + i, format_args!("has {port}_tdata wrong: {cause}"))
-                };
+                let fault =
+                    |cause| self.fault(offset + i, format_args!("has {port}_tdata wrong: {cause}"));
                 all.extend(output.decode(bytes).map_err(fault)?);
             }
         }

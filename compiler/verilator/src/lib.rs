@@ -165,7 +165,8 @@ impl Simulator {
             let lacks = || Error::port(name, "is an output that the design lacks");
             Ok((place.ok_or_else(lacks)?, *bytes))
         };
-        let places: Vec<(usize, usize)> = outputs.iter().map(place).collect::<Result<_, Error>>()?;
+        let places: Vec<(usize, usize)> =
+            outputs.iter().map(place).collect::<Result<_, Error>>()?;
         if let Some(i) = (0..all.len()).find(|i| places.iter().filter(|p| p.0 == *i).count() != 1) {
             return Err(Error::port(all[i], "is an output that has to be named once"));
         }

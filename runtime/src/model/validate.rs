@@ -1,8 +1,8 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm, MAGNITUDE_LIMIT,
-    Model, Output, PoolKind, Table,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm,
+    MAGNITUDE_LIMIT, Model, Output, PoolKind, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -778,9 +778,10 @@ impl Lstm {
 fn validate_output(name: &str, output: &Output, last: bool) -> Result<()> {
     let at = |field: &str| format!("layer `{name}`, {field}");
     match output {
-        Output::Raw if !last => {
-            Err(Error::input(at("output"), "is raw, which only the last layer of the network or of a head may be"))
-        }
+        Output::Raw if !last => Err(Error::input(
+            at("output"),
+            "is raw, which only the last layer of the network or of a head may be",
+        )),
         Output::Requantised { .. } if last => {
             Err(Error::input(at("output"), "is requantised, but the last layer's outputs are raw"))
         }

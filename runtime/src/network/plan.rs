@@ -281,8 +281,10 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     let steps = planner.steps;
     let mut heads = steps.iter().filter_map(|step| step.head.as_ref());
     match heads.find(|head| steps.iter().any(|step| step.name == **head)) {
-        Some(head) => Err(Violation::new(place, format!("a head has the name of a layer, `{head}`"))
-            .help("give it another name")),
+        Some(head) => {
+            Err(Violation::new(place, format!("a head has the name of a layer, `{head}`"))
+                .help("give it another name"))
+        }
         None => Ok(steps),
     }
 }

@@ -21,7 +21,7 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    for good in [GOOD, CONCAT, SOUNDS, SEQUENCES] {
+    for good in [GOOD, CONCAT, HEADS, SOUNDS, SEQUENCES] {
         let network = Network::parse("good", good).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
@@ -62,6 +62,20 @@ layers = [
     { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }] } },
     "relu",
     { dense = { units = 3 } },
+]
+"#;
+
+const HEADS: &str = r#"name = "heads"
+input = { shape = [4, 4], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = 1 } },
+    "relu",
+    { head = { name = "mask", layers = [{ conv2d = { channels = 1, kernel = 1 } }] } },
+    { residual = { body = [
+        { head = { name = "class", layers = ["global_average_pool", { dense = { units = 2 } }] } },
+        { conv2d = { channels = 3, kernel = 1 } },
+    ] } },
+    { dense = { units = 5 } },
 ]
 "#;
 
@@ -325,6 +339,20 @@ fn errors() {
         ("max_pool = { size = [1, 2] }", "upsample = 1"),
         ("max_pool = { size = [1, 2] }", "upsample = { size = 2 }"),
     ];
+    let of_heads = [
+        ("\"mask\"", "\"class\""),
+        ("\"mask\"", "\"conv_0\""),
+        ("\"mask\"", "\"Mask\""),
+        ("\"mask\"", "\"mask_\""),
+        ("name = \"mask\", ", ""),
+        ("[{ conv2d = { channels = 1, kernel = 1 } }]", "[]"),
+        ("{ conv2d = { channels = 1, kernel = 1 } }]", "{ max_pool = { size = 2 } }]"),
+        ("channels = 1, kernel = 1 } }]", "channels = 1, kernel = 1 } }, \"relu\"]"),
+        (
+            "\"global_average_pool\"",
+            "{ head = { name = \"inner\", layers = [{ dense = { units = 2 } }] } }",
+        ),
+    ];
     let of_concats = [
         ("size = 2", "size = 4"),
         ("{ conv2d = { channels = 6, kernel = 3, pad = 1 } }, \"relu\"", "\"flatten\""),
@@ -360,6 +388,7 @@ fn errors() {
         .chain(of_images.map(|edit| (IMAGES, edit)))
         .chain(of_rows.map(|edit| (ROW, edit)))
         .chain(of_concats.map(|edit| (CONCAT, edit)))
+        .chain(of_heads.map(|edit| (HEADS, edit)))
         .chain(of_sounds.map(|edit| (SOUNDS, edit)))
         .chain(of_sequences.map(|edit| (SEQUENCES, edit)));
     for (good, (from, to)) in edits {
@@ -400,6 +429,25 @@ fn values_have_at_most_2_24_elements() {
         layers = [{ conv2d = { channels = 5, kernel = 1, r = 1 } }]\n";
     let told = Network::parse("net.toml", text).unwrap_err().to_string();
     assert!(told.contains("`conv_0` yields 2048×2048×5, more than 16777216 elements"), "{told}");
+}
+
+/// A head reads what the next layer reads; its last layer says which output it is.
+#[test]
+fn heads_are_beside_what_goes_on() {
+    let network = Network::parse("heads", HEADS).unwrap();
+    let steps = network.plan().unwrap();
+    let told: Vec<_> = steps.iter().map(|s| (&*s.name, &*s.from, s.head.as_deref())).collect();
+    let expected: [(&str, &[usize], Option<&str>); 7] = [
+        ("conv_0", &[0], None),
+        ("conv_1", &[1], Some("mask")),
+        ("pool_0", &[1], None),
+        ("dense_0", &[3], Some("class")),
+        ("conv_2", &[1], None),
+        ("add_0", &[5, 1], None),
+        ("dense_1", &[6], None),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((network.has_heads(), network.outputs()), (true, 5));
 }
 
 /// Channels add up; what cannot be negative needs no sign.
