@@ -24,7 +24,8 @@ use strassenc::stream::{self, Engine, Graph, Lines, Primitive, StreamId};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Format, Model};
 use strassenc_tests::{
-    any_streams, image_model, property, random_engines, random_model, recipes, sequence_model,
+    any_streams, headed_model, image_model, property, random_engines, random_model, recipes,
+    sequence_model,
 };
 
 /// Changes what it is named after, in layer `number`; whether the layer has it.
@@ -555,6 +556,49 @@ fn every_mutation_of_the_input_is_refused() {
             let mut wrong = right.clone();
             mutate(&mut wrong);
             assert!(refused(&wrong, &model), "{}: {name} is accepted", model.name);
+        }
+    }
+}
+
+/// Which edges leave the network, and the streams of the core that they are.
+#[test]
+fn every_mutation_of_heads_is_refused() {
+    type MutateHeads = fn(&mut Dataflow);
+    let of_dataflow: [(&str, MutateHeads); 5] = [
+        ("name", |d| d.heads[0].name += "_"),
+        ("edge", |d| d.heads[0].edge.0 -= 1),
+        ("output", |d| d.heads[0].edge.0 = d.layers.len() as u32),
+        ("head less", |d| drop(d.heads.pop())),
+        ("head more", |d| d.heads.push(d.heads[0].clone())),
+    ];
+    type MutateStreams = fn(&mut Graph);
+    let of_graph: [(&str, MutateStreams); 6] = [
+        ("name", |g| g.heads[0].name += "_"),
+        ("stream", |g| g.heads[0].stream = g.output),
+        ("beats", |g| g.heads[0].beats.beats += 1),
+        ("head less", |g| drop(g.heads.pop())),
+        ("head more", |g| g.heads.push(g.heads[0].clone())),
+        ("the output's stream", |g| {
+            std::mem::swap(&mut g.output, &mut g.heads[0].stream);
+            std::mem::swap(&mut g.beats[1], &mut g.heads[0].beats);
+        }),
+    ];
+    for (seed, model) in (0..24).map(|seed| (seed, headed_model(seed))) {
+        let right = lower(&model).unwrap();
+        ir::verify(&right).and_then(|()| ir::prove(&right, &model)).unwrap();
+        for (name, mutate) in &of_dataflow {
+            let mut wrong = right.clone();
+            mutate(&mut wrong);
+            assert!(refused(&wrong, &model), "{name} is accepted");
+        }
+        let (graph, dataflow, layers) = assembled(&model, seed);
+        let engines: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
+        for (name, mutate) in &of_graph {
+            let mut wrong = graph.clone();
+            mutate(&mut wrong);
+            let proved =
+                stream::verify(&wrong).and_then(|()| stream::prove(&wrong, &dataflow, &engines));
+            assert!(proved.is_err(), "{name} is accepted");
         }
     }
 }
