@@ -5,9 +5,9 @@ use super::{Layer, Network, plan};
 
 impl Network {
     /// Gives every linear layer r = max(1, round(ratio · outputs)), where outputs are channels or
-    /// units. The last layer gets no fewer than it has outputs, as in StrassenNets: its r is the
-    /// rank of what it computes, and with fewer the classes could not vary independently. Plain
-    /// layers, which have no budget, keep their coefficient per output.
+    /// units. The last layer, and that of each head, gets no fewer than it has outputs, as in
+    /// StrassenNets: its r is the rank of what it computes, and with fewer the classes could not
+    /// vary independently. Plain layers, which have no budget, keep their coefficient per output.
     pub fn set_ratio(&mut self, ratio: f64) {
         self.spn.ratio = ratio;
         each(&mut self.layers, &mut |layer| match layer {
@@ -20,7 +20,7 @@ impl Network {
         });
         let plain = self.spn.plain;
         let at_least = |outputs: usize| Some(plan::budget(ratio, outputs).max(outputs));
-        match self.layers.last_mut() {
+        let wide = |layer: Option<&mut Layer>| match layer {
             Some(Layer::Dense(dense)) if !dense.plain.unwrap_or(plain) && dense.rank.is_none() => {
                 dense.r = at_least(dense.units)
             }
@@ -31,7 +31,13 @@ impl Network {
                 conv.r = at_least(conv.channels)
             }
             _ => {}
-        }
+        };
+        wide(self.layers.last_mut());
+        each(&mut self.layers, &mut |layer| {
+            if let Layer::Head(head) = layer {
+                wide(head.layers.last_mut());
+            }
+        });
     }
 
     /// Gives every convolution output patches of p × p pixels, on images of one row 1 × p, plain
