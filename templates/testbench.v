@@ -117,7 +117,7 @@ module {{ module }};
                 file = $fopen({folder, "/{{ h.file }}"}, "r");
                 for (lines = 0; whole && lines < VECTORS * {{ h.s.beats }};
                         lines = lines + 1) begin
-                    read_line({{ (h.s.data_bits() + 3) / 4 }});
+                    read_line({{ h.s.data_bits() / 4 }});
                     {{ h.port }}_expected[lines] = word[{{ h.s.data_bits() - 1 }}:0];
                 end
                 told("{{ h.file }}");

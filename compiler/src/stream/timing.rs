@@ -185,7 +185,7 @@ pub(super) fn run(
         if valid[source] && ready[source] {
             moved = true;
             given += 1;
-            if given % frame == 0 {
+            if given.is_multiple_of(frame) {
                 taken_frames.push(clock);
             }
         }
@@ -245,11 +245,11 @@ impl Sink {
     }
 
     fn take(&mut self, clock: u64) {
-        if self.taken % self.words == 0 {
+        if self.taken.is_multiple_of(self.words) {
             self.shown.push(clock);
         }
         self.taken += 1;
-        if self.taken % self.words == 0 {
+        if self.taken.is_multiple_of(self.words) {
             self.done.push(clock);
         }
     }
