@@ -1,5 +1,5 @@
-//! Lowers the model to the dataflow IR: branches and heads become edges, a convolution the kernel of its
-//! windows.
+//! Lowers the model to the dataflow IR: branches and heads become edges, a convolution the kernel
+//! of its windows.
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
 //!

@@ -455,8 +455,8 @@ impl Conv2d {
 }
 
 impl Layer {
-    /// What it works on: `vectors`, `images` or `sequences`; branches and heads on what their layers
-    /// do, but never on vectors.
+    /// What it works on: `vectors`, `images` or `sequences`; branches and heads on what their
+    /// layers do, but never on vectors.
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
@@ -700,8 +700,8 @@ impl Model {
         (Shape::of(&self.input.shape), self.input.format)
     }
 
-    /// The shape and format of what leaves the last layer, which labels and targets are about; those
-    /// of the input where a size does not fit.
+    /// The shape and format of what leaves the last layer, which labels and targets are about;
+    /// those of the input where a size does not fit.
     pub fn output(&self) -> (Shape, Format) {
         let input = self.input();
         self.layers.iter().try_fold(input, |edge, layer| layer.yields(edge)).unwrap_or(input)
@@ -760,7 +760,8 @@ impl Model {
     }
 }
 
-/// Appends the outputs of the heads among layers that read `edge`; stops at a size that does not fit.
+/// Appends the outputs of the heads among layers that read `edge`; stops at a size that does not
+/// fit.
 fn heads<'a>(
     layers: &'a [Layer],
     mut edge: (Shape, Format),

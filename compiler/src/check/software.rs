@@ -73,8 +73,8 @@ pub fn proofs(compiled: &Compiled) -> Counts {
     Ok(format!("{} adders, {} bits of ROM proved", thousands(adders), thousands(bits)))
 }
 
-/// Golden, the dataflow IR and every engine, on every vector; where the network has neither branches
-/// nor heads, at every edge between layers.
+/// Golden, the dataflow IR and every engine, on every vector; where the network has neither
+/// branches nor heads, at every edge between layers.
 pub fn levels(compiled: &Compiled, vectors: &Vectors) -> Counts {
     let dataflow = &compiled.dataflow;
     each(compiled, vectors, |[state, engines], number, input| {

@@ -45,10 +45,11 @@ pub struct Signature {
     /// that enters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<Head>,
-    /// Clocks from input to output in an empty core with every `tready` of its outputs high: where the last beat
-    /// of a frame is accepted at rising edge t (`tvalid` and `tready` both high there),
-    /// `m_axis_tvalid` is high for its first output beat at rising edge t + latency, and not
-    /// before. Negative where the first output beat of a frame comes before its last input beat.
+    /// Clocks from input to output in an empty core with every `tready` of its outputs high: where
+    /// the last beat of a frame is accepted at rising edge t (`tvalid` and `tready` both high
+    /// there), `m_axis_tvalid` is high for its first output beat at rising edge t + latency, and
+    /// not before. Negative where the first output beat of a frame comes before its last input
+    /// beat.
     pub latency: i64,
     /// Clocks between frames at full rate: the most of them once the core is full.
     pub ii: u32,

@@ -277,8 +277,8 @@ impl<'a> Core<'a> {
 /// The project files of a core.
 ///
 /// # Errors
-/// As [`Asked::validate`]; where a kind is named that is for one output, of a core with several; and
-/// where a template fails: a bug of ours.
+/// As [`Asked::validate`]; where a kind is named that is for one output, of a core with several;
+/// and where a template fails: a bug of ours.
 pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
     asked.validate()?;
     let kinds = asked.kinds(signature);

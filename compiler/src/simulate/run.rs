@@ -490,7 +490,8 @@ impl Simulator {
             if let Some(clock) = beats.unstable {
                 let sample = passing(&beats.taken, output.beats, clock);
                 let cause = format_args!(
-                    "changed or withdrew an output beat at clock {clock} while {port}_tready was low"
+                    "changed or withdrew an output beat at clock {clock} while {port}_tready was \
+                     low"
                 );
                 return Err(self.fault(sample, cause));
             }
@@ -516,7 +517,8 @@ impl Simulator {
                 if (flags & bit != 0) != due {
                     let (clock, due) = (beats.taken[i], u8::from(due));
                     let cause = format_args!(
-                        "has {port}_{name} wrong on beat {beat} at clock {clock}: it should be {due}"
+                        "has {port}_{name} wrong on beat {beat} at clock {clock}: it should be \
+                         {due}"
                     );
                     return Err(self.fault(offset + vector, cause));
                 }

@@ -40,9 +40,9 @@ pub enum Engine<'a> {
 /// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words
 /// yet.
 ///
-/// Beats are as `beats` asks for them, of the input and of all outputs; where it asks for none, they
-/// have the channels of a pixel and the elements of the last layer's words, or the largest part of
-/// those that fits [`BEAT_BYTES`].
+/// Beats are as `beats` asks for them, of the input and of all outputs; where it asks for none,
+/// they have the channels of a pixel and the elements of the last layer's words, or the largest
+/// part of those that fits [`BEAT_BYTES`].
 ///
 /// # Errors
 /// As [`Axi::new`], and internally where an engine is not one for its layer.

@@ -6,8 +6,8 @@
 //! are.
 //!
 //! Invariants, checked by [`verify`]:
-//! - each stream leaves one node and enters one; only the core's input leaves none, only its outputs
-//!   enter none;
+//! - each stream leaves one node and enters one; only the core's input leaves none, only its
+//!   outputs enter none;
 //! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
 //!   and bits;
 //! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it

@@ -33,7 +33,7 @@ struct Stimulus {
 struct Beats {
     uint8_t* data;           // bytes of each beat
     uint8_t* flags;
-    uint32_t* kept;          // the low bits of tkeep that are high, or NO_BYTES where others are, too
+    uint32_t* kept;          // the low bits of tkeep that are high, or NO_BYTES where others are
     uint64_t* shown;         // the clock at which tvalid was first high for the beat
     uint64_t* taken;         // the clock at which it passed
     uint64_t expected;       // beats that are waited for

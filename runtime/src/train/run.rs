@@ -547,8 +547,8 @@ fn finish<L: Learner>(
     Ok((summary, Some(model)))
 }
 
-/// Appends the linear layers that read a value of this shape and format, those of branches and heads
-/// included.
+/// Appends the linear layers that read a value of this shape and format, those of branches and
+/// heads included.
 fn summarise(
     layers: &[model::Layer],
     mut edge: (Shape, Format),
