@@ -22,7 +22,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::error::{count, number};
-use strassenc_runtime::{Error, Kind as ErrorKind, Result, files, wording};
+use strassenc_runtime::{Error, Kind as ErrorKind, Result, Shape, files, wording};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -122,6 +122,7 @@ impl Choice {
 #[serde(deny_unknown_fields)]
 pub struct Engines {
     /// The engine of every layer, by its name.
+    #[serde(default)]
     pub layers: BTreeMap<String, Choice>,
     /// Words, by the FIFO's name; those that are not named are as deep as full rate needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -146,6 +147,12 @@ impl Target {
     /// Clocks between frames that the target allows.
     pub fn interval(&self) -> Option<u64> {
         self.fps.map(|fps| (self.clock() * 1e6 / fps).floor() as u64)
+    }
+
+    /// Clocks between frames of this shape that are asked for.
+    pub fn asked(&self, frame: Shape) -> Option<u64> {
+        let by_pixels = self.ii.map(|ii| frame.pixels() as u64 * u64::from(ii));
+        by_pixels.or(self.interval())
     }
 
     /// The clock in MHz.
@@ -181,15 +188,19 @@ impl Target {
                 "stands beside --engine folded, whose layers take a clock a word of their ROMs";
             return Err(Error::input("--ii", cause).help("leave out one of them"));
         }
+        // Beside a rate, a budget of multipliers is met by what they are made of.
+        let only_dsp = self.dsp.is_some() && self.lut.is_none() && self.bram.is_none();
+        let auto = "add --multipliers auto, which makes the others of shifts and additions";
         if self.ii.is_some() && (self.fps.is_some() || self.budgeted()) {
             let cause = "stands beside a rate or a budget";
-            return Err(Error::input("--ii", cause)
-                .help("give either the clocks from word to word, or what the core is to reach"));
+            let help = "give either the clocks from word to word, or what the core is to reach";
+            let help = if only_dsp && self.fps.is_none() { auto } else { help };
+            return Err(Error::input("--ii", cause).help(help));
         }
         if self.fps.is_some() && self.budgeted() {
-            return Err(Error::input("--target-fps", "stands beside a budget").help(
-                "give either a rate or the LUTs, block RAMs and multipliers that are there",
-            ));
+            let help = "give either a rate or the LUTs, block RAMs and multipliers that are there";
+            let help = if only_dsp { auto } else { help };
+            return Err(Error::input("--target-fps", "stands beside a budget").help(help));
         }
         Ok(())
     }
@@ -199,20 +210,40 @@ impl Target {
         self.lut.is_some() || self.bram.is_some() || self.dsp.is_some()
     }
 
-    /// What is asked of the core after one that takes `cost`: of that which exceeds `budget`, less
-    /// by the same part, and by one of 32 more where so little less chose the same engines `again`.
-    pub fn tightened(self, cost: Cost, budget: &Target, again: bool) -> Target {
-        let less = |asked: Option<u64>, takes: u64, has: Option<u64>| {
+    /// What is asked of the core after one that takes `cost` and was priced at `price`: of that
+    /// which exceeds `budget`, less than its price by the same part, and by one of 32 more where so
+    /// little less chose the same engines `again`.
+    pub fn tightened(self, cost: Cost, price: Cost, budget: &Target, again: bool) -> Target {
+        let less = |asked: Option<u64>, price: u64, takes: u64, has: Option<u64>| {
             let (asked, has) = (asked?, has?);
-            let part = u128::from(asked) * u128::from(has) / u128::from(takes.max(1));
-            let part = if again { part - part.div_ceil(32) } else { part };
-            Some(if takes > has { part as u64 } else { asked })
+            if takes <= has {
+                return Some(asked);
+            }
+            let from = if again { asked } else { asked.min(price) };
+            let part = (u128::from(from) * u128::from(has) / u128::from(takes)) as u64;
+            Some(if again { part - part.div_ceil(32) } else { part })
         };
+        let blocks = |cost: Cost| cost.half_brams.div_ceil(2);
         Target {
-            lut: less(self.lut, cost.luts, budget.lut),
-            bram: less(self.bram, cost.half_brams.div_ceil(2), budget.bram),
+            lut: less(self.lut, price.luts, cost.luts, budget.lut),
+            bram: less(self.bram, blocks(price), blocks(cost), budget.bram),
             ..self
         }
+    }
+
+    /// The target of so many clocks between frames, and of no budget.
+    pub fn at_rate(self, interval: u64) -> Target {
+        let fps = self.clock() * 1e6 / interval as f64;
+        Target { fps: Some(fps), lut: None, bram: None, dsp: None, ..self }
+    }
+
+    /// What is asked halfway between this target and another one.
+    pub fn halfway(self, other: Target) -> Target {
+        let between = |a: Option<u64>, b: Option<u64>| {
+            let (a, b) = (a?, b?);
+            Some(a.min(b) + a.abs_diff(b) / 2)
+        };
+        Target { lut: between(self.lut, other.lut), bram: between(self.bram, other.bram), ..self }
     }
 
     /// The target of the smallest core.
@@ -234,6 +265,13 @@ impl Target {
             })
         };
         parts.into_iter().find_map(over)
+    }
+}
+
+impl Cost {
+    /// All side by side.
+    pub fn sum(all: &[Cost]) -> Cost {
+        all.iter().fold(Cost::default(), |a, b| a + *b)
     }
 }
 
@@ -340,9 +378,7 @@ fn least(
     target: &Target,
     weights: Weights,
 ) -> Result<Option<Engines>> {
-    let total = |engines: &Engines| -> Result<Cost> {
-        Ok(estimator.costs(engines)?.into_iter().fold(Cost::default(), |a, b| a + b))
-    };
+    let total = |engines: &Engines| -> Result<Cost> { Ok(Cost::sum(&estimator.costs(engines)?)) };
     let at = |interval: u64| at(estimator, interval, target, weights);
     // Estimates fall with the interval, in steps.
     let fits = |interval: u64| Ok::<_, Error>(target.over(total(&at(interval)?)?).is_none());
@@ -503,9 +539,11 @@ impl Estimator<'_> {
                 let may = matches!(allowed, Allowed::Auto | Allowed::Serial);
                 // What is loaded cannot be serial, which is refused where it is asked for.
                 let must = allowed == Allowed::Serial;
-                let serial = (may && !of_data && (must || kernel.chain.loaded.is_none()))
-                    .then(|| serial(kernel, interval, must))
-                    .flatten();
+                let serial = if may && !of_data && (must || kernel.chain.loaded.is_none()) {
+                    self.serial(number, kernel, interval, must)?
+                } else {
+                    None
+                };
                 let serial = match serial {
                     // Where it is asked for, the error says which path is too long.
                     Some(interval) if must || !self.is_too_slow(number, interval)? => {
@@ -538,6 +576,30 @@ impl Estimator<'_> {
                 Ok(vec![chosen])
             }
         }
+    }
+
+    /// The clocks for a window of layer `number` in digits that takes `interval` clocks for a frame
+    /// at most: as many as there are. With fewer than [`SLOW`] it takes more in flip-flops than it
+    /// saves in LUTs, and is only taken where it `must` be. A loop takes its digits' clocks, too.
+    fn serial(
+        &self,
+        number: usize,
+        kernel: &Kernel,
+        interval: u64,
+        must: bool,
+    ) -> Result<Option<u32>> {
+        let most = u64::from(*INTERVAL.end());
+        let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);
+        let least = if must { 2 } else { SLOW };
+        let loops = matches!(self.dataflow.layers[number].kind, Kind::Lstm { .. });
+        for every in (least..=every).rev() {
+            let every = every as u32;
+            let choice = Choice::Serial { interval: every };
+            if !loops || self.clocks(number, choice)? <= interval {
+                return Ok(Some(every));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether layer `number` cannot reach the clock with a word every `interval` clocks.
@@ -755,8 +817,14 @@ impl Estimator<'_> {
                     (windows.rows * lines.steps()) as u64
                 };
                 let outgoing = (windows.count() * kernel.patch.area()) as u64;
-                // Digits go through W_b, and then through W_c.
-                let phases = if every > 1 { [2 * every + DEPTH, every] } else { [1, 1] };
+                // Digits go through W_b, and then through W_c: as many as words have.
+                let phases = if every > 1 {
+                    let bits = self.bits(number)?;
+                    let digits = |bits: u64| bits.div_ceil(bits.div_ceil(every));
+                    [digits(bits.u) + digits(bits.y) + DEPTH, digits(bits.y)]
+                } else {
+                    [1, 1]
+                };
                 (steps.max(outgoing).max(input.pixels() as u64).max(count * every), phases)
             }
             Choice::Folded(folding) => {
@@ -782,16 +850,6 @@ const LOOP: u64 = 40;
 
 /// Clocks of a layer in digits beside those in which they pass, about.
 const DEPTH: u64 = 16;
-
-/// The clocks for a window of a kernel in digits that takes `interval` clocks for a frame at most:
-/// as many as there are. With fewer than [`SLOW`] it takes more in flip-flops than it saves in
-/// LUTs, and is only taken where it `must` be.
-fn serial(kernel: &Kernel, interval: u64, must: bool) -> Option<u32> {
-    let most = u64::from(*INTERVAL.end());
-    let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);
-    let least = if must { 2 } else { SLOW };
-    (every >= least).then_some(every as u32)
-}
 
 /// The fewest clocks from word to word for which a layer in digits is chosen.
 const SLOW: u64 = 4;

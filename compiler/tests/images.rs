@@ -271,7 +271,7 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     wrong(&["--clock", "1e305"], "--clock: 1e305 is not within 0.001 to 10000\n");
     wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001 to 1000000000");
     wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
-    wrong(&["--lut-budget", "10"], "the smallest core needs");
+    wrong(&["--lut-budget", "10"], "the core of the cheapest engines needs");
     wrong(&["--reloadable", "--device", "hx8k"], "for each coefficient, and hx8k has none");
     let engines = |text: &str, told: &str| {
         std::fs::write(path.join("engines.toml"), text).unwrap();
@@ -483,6 +483,26 @@ fn a_damaged_build_is_not_checked_as_if_it_were_a_run() {
     }
 }
 
+/// Prices are off by some per cent, and what they are wrong by is sought again.
+#[test]
+fn a_larger_budget_gives_no_slower_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/models/digits.safetensors");
+    let mut before = u32::MAX;
+    for budget in [2600, 2850, 2890, 2900, 2950, 4400, 4460, 4600] {
+        let most = budget.to_string();
+        let build = ["verilog", model.to_str().unwrap(), "-o", "core", "--overwrite"];
+        done(path, &[&build[..], &["--effort", "0", "--lut-budget", &most]].concat());
+        let build = Build::open(&path.join("core")).unwrap();
+        assert!(build.record.figures.total.luts <= budget, "{budget}");
+        let ii = build.signature.ii;
+        assert!(ii <= before, "{budget}: {ii} clocks where less takes {before}");
+        before = ii;
+    }
+    assert!(before < 8, "{before}");
+}
+
 #[test]
 fn the_least_budget_that_an_error_names_is_enough() {
     let folder = tempfile::tempdir().unwrap();
@@ -499,8 +519,9 @@ layers = [{ dense = { units = 30 } }, "relu", { dense = { units = 3 } }]
     let told = String::from_utf8(build("1").stderr).unwrap();
     let least = told.split("needs ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     let least: u64 = least.parse().unwrap();
-    assert!(!build(&(least - 1).to_string()).status.success(), "{told}");
-    assert!(build(&least.to_string()).status.success() && luts() == least, "{told}");
+    assert!(build(&least.to_string()).status.success() && luts() <= least, "{told}");
+    // Prices are no figures: another choice may take a little less.
+    assert!(!build(&(least * 7 / 8).to_string()).status.success(), "{told}");
 
     // The report counts what stands between the layers, too, and layers whose engine is given.
     done(path, &["verilog", "run", "-o", "core", "--overwrite"]);

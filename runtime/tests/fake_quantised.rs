@@ -1,10 +1,10 @@
 //! Fake-quantised evaluation in f64 equals golden integer for integer.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Array3, Array4};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use strassenc_runtime::model::{Dense, Edge, Layer, Model, Output, Provenance};
-use strassenc_runtime::{Format, golden, train};
+use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, Provenance};
+use strassenc_runtime::{Extent, Format, golden, train};
 
 fn format() -> impl Strategy<Value = Format> {
     (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format {
@@ -109,5 +109,38 @@ proptest! {
             let integers: Vec<f64> = integers.iter().map(|&v| v as f64).collect();
             prop_assert_eq!(y.mapv(|v| v * 2f64.powi(last.product_frac)).to_vec(), integers);
         }
+    }
+}
+
+/// All rows of a layer may be dead, and then none is left.
+#[test]
+fn a_convolution_without_rows_yields_its_bias() {
+    let conv = Conv2d {
+        name: "conv_0".into(),
+        budget: 2,
+        w_b: Array4::zeros((0, 1, 1, 2)),
+        coefficients: Array1::default(0),
+        coefficient_bits: 8,
+        coefficient_shifts: Array1::default(0),
+        product_frac: 3,
+        w_c: Array4::zeros((2, 0, 1, 1)),
+        bias: Array3::from_shape_vec((2, 1, 1), vec![5, -7]).unwrap(),
+        output: Output::Raw,
+        stride: Extent::ONE,
+        pad: Extent::square(0),
+        groups: 1,
+    };
+    let format = Format { signed: false, bits: 4, frac: 0 };
+    let model = Model {
+        name: "dead".into(),
+        input: Edge { shape: vec![1, 4, 1], format },
+        layers: vec![Layer::Conv2d(conv)],
+        provenance: Provenance::default(),
+    };
+    let due = [5, -7].repeat(3);
+    assert_eq!(golden::infer(&model, &[1, 2, 3, 4]).unwrap(), due);
+    let y = train::fake_quantised(&model, Array2::ones((2, 4)).view()).unwrap();
+    for row in y.rows() {
+        assert_eq!(row.mapv(|v| (v * 8.0) as i64).to_vec(), due);
     }
 }

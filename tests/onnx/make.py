@@ -74,6 +74,15 @@ def by_torch() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
     }
 
 
+def hourglass() -> nn.Module:
+    """Pixels are repeated, by scales and by sizes."""
+    return nn.Sequential(
+        *(nn.Conv2d(2, 4, 3, 2, 1), nn.Upsample(scale_factor=(2, 3)), nn.ReLU()),
+        *(nn.Conv2d(4, 3, 3), nn.ReLU(), nn.Upsample((12, 32)), nn.Conv2d(3, 3, 1), nn.ReLU()),
+        *(nn.MaxPool2d(4), nn.Flatten(), nn.Linear(72, 4)),
+    )
+
+
 def teacher() -> None:
     """A classifier of the digits, seven samples at a time, by operators that no import reads."""
     text = gzip.decompress((HERE / "../../runtime/data/digits.csv.gz").read_bytes())
@@ -229,6 +238,8 @@ def refused() -> None:
         "operators": (image, [conv, "b = Softplus(a)", "c = HardSwish(b)", "y = Elu(c)"], w3),
         "pool": (image, [conv, "y = MaxPool(a) kernel_shape=[3,3] strides=[2,2] ceil_mode=1"], w3),
         "clip": (image, [conv, "y = Clip(a, low, high)"], w3),
+        "resize": (image, [conv, 'y = Resize(a, , scales) mode="linear"'], w3),
+        "scales": (image, [conv, "b = Relu(a)", "y = Resize(b, , parts)"], w3),
         "batch": (vector, ["a = Gemm(x, w) transB=1", "y = Reshape(a, mixed)"], w),
         "computed": (image, ["y = Conv(x, x)"], w3),
         "sum": (image, [conv, "b = Relu(a)", "c = Conv(x, w) pads=[1,1,1,1]", "d = Relu(c)",
@@ -247,6 +258,8 @@ def refused() -> None:
         "low": np.float32(-1),
         "high": np.float32(1),
         "mixed": np.int64([2, -1, 8]),
+        "scales": np.float32([1, 1, 2, 2]),
+        "parts": np.float32([1, 1, 1.5, 2]),
         "square": np.int64([-1, 3, 4]),
     }
     for name, (shape, nodes, weight) in all_.items():
@@ -274,3 +287,5 @@ for name, (net, shape) in by_torch().items():
 by_hand()
 refused()
 teacher()
+torch.manual_seed(2)
+export("hourglass", hourglass(), (2, 8, 12))

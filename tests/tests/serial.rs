@@ -19,7 +19,7 @@ use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Limit};
 use strassenc::serial::{self, Form, Node, NodeId, Op, Serial, Simulator};
 use strassenc::simulate::{self, Sources};
-use strassenc_runtime::{Model, golden, model_file};
+use strassenc_runtime::{Model, Network, golden, model_file, random};
 use strassenc_tests::models::{LayerRecipe, small};
 use strassenc_tests::{
     Recipe, any_streams, image_model, inputs, property, random_model, recipes, tools,
@@ -311,6 +311,31 @@ fn digits_compute_in_verilator_what_golden_does() {
         }
         if layers(&compiled).next().is_some() {
             assert!(emitted.signature.ii >= *ii, "{} for {ii}", emitted.signature.ii);
+        }
+    });
+}
+
+/// Sums may wrap, and then read no more of a word than they keep.
+#[test]
+fn words_that_are_read_in_part_are_clean_verilog() {
+    let text = r#"
+name = "wraps"
+input = { shape = [4], bits = 8, frac = 0 }
+layers = [{ dense = { units = 3, r = 6 } }, "relu", { dense = { units = 3, r = 7 } }]
+bits = { activations = 8, coefficients = 8, guard = 0, coefficient_terms = 0 }
+"#;
+    let network = Network::parse("wraps.toml", text).unwrap();
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let images = random::images(&network.input.shape, network.input.format(), 64, 1);
+    (1..=8).into_par_iter().for_each(|seed| {
+        let drawn = random::Options { density: 0.3, seed, data: None };
+        let never = || false;
+        let made = random::random(&network, &images, &drawn, &|_, _| (), random::Stop(&never));
+        let model = made.unwrap().model;
+        for (ii, multipliers) in [(4, Multipliers::ShiftAdd), (8, Multipliers::Dsp)] {
+            let emitted = emit(&compiled(&model, ii, multipliers), &emit::Options::default());
+            simulate::lint(&Sources::from(&emitted.unwrap()), &tools).unwrap();
         }
     });
 }

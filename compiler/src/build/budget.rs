@@ -5,16 +5,25 @@ use super::Options;
 use crate::adder_graph::{Matrix, Solution};
 use crate::compile::{self, Levels, Problem, Progress};
 use crate::device::DEVICES;
-use crate::engine::{self, Cost, Engines};
+use crate::engine::{self, Allowed, Cost, Engines, Target};
 use crate::figures::Figures;
 use crate::interval::Interval;
-use crate::ir::Role;
+use crate::ir::{Dataflow, Role};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use strassenc_runtime::{Error, Model, Result};
+use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 
-/// Choices of engines that are tried, the smallest core among them.
-const ATTEMPTS: usize = 12;
+/// Cores that are compiled until one fits, before the smallest ones.
+const ATTEMPTS: usize = 11;
+
+/// Rates that are tried where none of those fits, beginning with a pixel a clock.
+const RATES: u32 = 20;
+
+/// Cores that are compiled beyond the first one that fits, for a quicker one.
+const MORE: usize = 3;
+
+/// Choices of engines, at most, many of which are the same.
+const CHOICES: usize = 64;
 
 /// The adder graphs of matrices that were found, with their inputs.
 pub(super) type Found = HashMap<(usize, Role, bool), (Matrix, Vec<Interval>, Solution)>;
@@ -40,11 +49,27 @@ pub(super) fn once(
     solution
 }
 
-/// The quickest core whose figures are within the budget, of those that are tried: one that is too
-/// large lets the next have less, and the last is the smallest.
+/// A core that was compiled, what was asked for it, and what it takes.
+struct Attempt {
+    levels: Levels,
+    asked: Target,
+    cost: Cost,
+}
+
+impl Attempt {
+    /// Clocks between frames, and then LUTs.
+    fn key(&self) -> (u64, u64) {
+        let clocks = self.levels.timing.as_ref().map_or(u64::MAX, |(_, timing)| timing.interval());
+        (clocks, self.cost.luts)
+    }
+}
+
+/// The quickest core whose figures are within the budget, of those that are tried. Prices choose
+/// the engines, and are off by some per cent: a core that is too large lets the next be asked to
+/// take less, and once one fits, others are sought between it and the last that did not.
 ///
 /// # Errors
-/// As [`compile::compile_with`], and where the smallest core is too large.
+/// As [`compile::compile_with`], and where no core that was found is small enough.
 pub(super) fn compile(
     model: &Model,
     options: &Options,
@@ -52,46 +77,152 @@ pub(super) fn compile(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Levels> {
-    let mut asked = options.compile();
+    let budget = &options.target;
     let given = |name: &str| options.engines.layers.contains_key(name);
-    // The engines of the core before, and what it takes.
-    let mut before: Option<(Engines, Cost)> = None;
-    for attempt in 1..=ATTEMPTS {
-        if attempt == ATTEMPTS {
-            asked.target = asked.target.exhausted();
-        }
-        let plan = compile::plan(model, &asked)?;
-        let engines = plan.1.clone();
-        let is_again = before.as_ref().is_some_and(|(before, _)| *before == engines);
+    let planned =
+        |target: Target| compile::plan(model, &compile::Options { target, ..options.compile() });
+    let made = |plan: (Dataflow, Engines), asked: Target| -> Result<Attempt> {
+        let options_ = compile::Options { target: asked, ..options.compile() };
+        let levels =
+            compile::from_plan(compile::Pass::Time, plan, &options_, share, progress, stop)?;
+        let cost = cost(&levels, model, options)?;
+        Ok(Attempt { levels, asked, cost })
+    };
+    let mut asked = *budget;
+    // The least of those that are too large.
+    let mut over: Option<Attempt> = None;
+    let mut fits: Option<Attempt> = None;
+    let mut tried: Vec<(Engines, Cost)> = vec![];
+    for _ in 0..CHOICES {
+        let plan = planned(asked)?;
         let is_fixed = plan.0.layers.iter().all(|layer| given(&layer.name));
-        let cost = match before {
-            Some((_, cost)) if is_again => cost,
-            _ => {
-                let levels =
-                    compile::from_plan(compile::Pass::Time, plan, &asked, share, progress, stop)?;
-                let cost = cost(&levels, model, options)?;
-                if options.target.over(cost).is_none() {
-                    return Ok(levels);
+        let again = over.as_ref().filter(|over| over.levels.engines == plan.1);
+        let (cost, price, is_again) = match again {
+            Some(over) => (over.cost, Cost::default(), true),
+            None => {
+                let price = Cost::sum(&engine::costs(&plan.0, &plan.1, &[])?);
+                let attempt = made(plan, asked)?;
+                if budget.over(attempt.cost).is_none() {
+                    fits = Some(attempt);
+                    break;
                 }
-                cost
+                let cost = attempt.cost;
+                tried.push((attempt.levels.engines.clone(), cost));
+                over = Some(attempt);
+                (cost, price, false)
             }
         };
-        asked.target = asked.target.tightened(cost, &options.target, is_again);
-        before = Some((engines, cost));
-        if is_fixed {
+        if is_fixed || tried.len() == ATTEMPTS {
             break;
         }
+        let next = asked.tightened(cost, price, budget, is_again);
+        if next == asked {
+            break;
+        }
+        asked = next;
     }
-    let over = before.and_then(|(_, cost)| options.target.over(cost));
+    let Some(best) = fits else {
+        return smallest(options, tried, &planned, &made);
+    };
+    quicker(best, over, budget, &planned, &made).map(|best| best.levels)
+}
+
+/// A quicker core than one that fits, asked for between that and one that does not, or else the
+/// same.
+fn quicker(
+    mut best: Attempt,
+    over: Option<Attempt>,
+    budget: &Target,
+    planned: &dyn Fn(Target) -> Result<(Dataflow, Engines)>,
+    made: &dyn Fn((Dataflow, Engines), Target) -> Result<Attempt>,
+) -> Result<Attempt> {
+    let Some(over) = over else { return Ok(best) };
+    let (mut low, mut high) = (best.asked, over.asked);
+    let mut too_large = vec![over.levels.engines];
+    let mut tried = 0;
+    for _ in 0..CHOICES {
+        let middle = low.halfway(high);
+        if middle == low || middle == high || tried == MORE {
+            break;
+        }
+        let plan = planned(middle)?;
+        if plan.1 == best.levels.engines {
+            low = middle;
+        } else if too_large.contains(&plan.1) {
+            high = middle;
+        } else {
+            tried += 1;
+            let attempt = made(plan, middle)?;
+            if budget.over(attempt.cost).is_some() {
+                too_large.push(attempt.levels.engines);
+                high = middle;
+            } else {
+                low = middle;
+                if attempt.key() < best.key() {
+                    best = attempt;
+                }
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// A core that fits where those asked for in turn did not: the smallest one by prices, of all
+/// engines that may be chosen or of one of them alone, or that of some rate.
+fn smallest(
+    options: &Options,
+    mut tried: Vec<(Engines, Cost)>,
+    planned: &dyn Fn(Target) -> Result<(Dataflow, Engines)>,
+    made: &dyn Fn((Dataflow, Engines), Target) -> Result<Attempt>,
+) -> Result<Levels> {
+    let budget = &options.target;
+    let exhausted = budget.exhausted();
+    // The cheapest engines of each rate, each half as quick as the one before.
+    let frame = planned(exhausted)?.0.edges[0].shape;
+    let rates = (0..RATES).map(|k| exhausted.at_rate((frame.pixels() as u64) << k));
+    // What an error names is enough another time, too: no other budget leads to other engines.
+    let mut named: Vec<Cost> = vec![];
+    let alone = [Allowed::Folded, Allowed::Serial, Allowed::Unrolled].into_iter();
+    let alone = alone.map(|engine| Target { engine, ..exhausted });
+    let is_auto = budget.engine == Allowed::Auto;
+    let cheapest = [exhausted].into_iter().chain(alone.filter(|_| is_auto));
+    for asked in cheapest.chain(rates) {
+        let plan = match planned(asked) {
+            // Not every layer can have that engine, or is as quick.
+            Err(e) if asked != exhausted && e.kind() == ErrorKind::Input => continue,
+            plan => plan?,
+        };
+        let price = Cost::sum(&engine::costs(&plan.0, &plan.1, &[])?);
+        // Prices are not off by half: what is worse is not worth a compilation.
+        if asked != exhausted && budget.lut.is_some_and(|most| price.luts / 2 > most) {
+            continue;
+        }
+        let known = tried.iter().find(|(engines, _)| *engines == plan.1).map(|(_, cost)| *cost);
+        let cost = match known {
+            Some(cost) => cost,
+            None => {
+                let attempt = made(plan, asked)?;
+                if budget.over(attempt.cost).is_none() {
+                    return Ok(attempt.levels);
+                }
+                tried.push((attempt.levels.engines, attempt.cost));
+                attempt.cost
+            }
+        };
+        named.extend(asked.fps.is_none().then_some(cost));
+    }
+    let least = named.into_iter().min_by_key(|cost| (cost.luts, cost.half_brams, cost.multipliers));
+    let over = least.and_then(|cost| budget.over(cost));
     let (option, over) = over.ok_or_else(|| Error::internal("compile", "has no budget"))?;
     let help = if options.reloadable.is_some() {
         engine::LOADED
     } else if !options.engines.layers.is_empty() {
         "raise the budget, or take layers out of the file of --engines"
     } else {
-        "raise the budget, or lower the r of the largest layers"
+        "raise the budget, name a larger part, or lower the r of the largest layers"
     };
-    Err(Error::input(option, format_args!("the smallest core needs {over}")).help(help))
+    let cause = format_args!("the core of the cheapest engines needs {over}");
+    Err(Error::input(option, cause).help(help))
 }
 
 /// What a core takes of that which has a budget. Its multipliers were counted when they were

@@ -321,6 +321,11 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
         return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, due: Some(split) });
     }
+    if let Some(n) = args.samples {
+        let cause = "are those of data, and this network was trained on none";
+        let help = format_args!("name data with --data, or give --random {n}");
+        return Err(Error::input("--samples", cause).help(help));
+    }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     numbers::check_vectors("--random", count, model.input.elements())?;
     let inputs = random_vectors(model, count, args.seed);

@@ -338,11 +338,19 @@ pub fn run(args: Args) -> Result<()> {
     let edits = if args.overwrite { Edits::Overwrite } else { Edits::Keep };
     let record = write(&model, &options, &folder, edits)?;
     let seconds = began.elapsed().as_secs_f64();
+    let signature = Build::open(&folder)?.signature;
+    let asked = options.target.asked(model.input().0);
+    if let Some(asked) = asked.filter(|asked| *asked < u64::from(signature.ii)) {
+        output::note(format_args!(
+            "warning: an inference takes {} clocks, and {asked} were asked for; the table of \
+             layers says which takes the most",
+            signature.ii
+        ));
+    }
     if args.json {
         let report = Report { build: &folder, seconds, record: &record };
         output::json(&report)?;
     } else {
-        let signature = Build::open(&folder)?.signature;
         let device = device.unwrap_or(DEVICES[0]);
         let report = report::Report::new(&record, &signature, device);
         output::painted(format_args!("{}\n", report.document()?.painted(output::width())))?;

@@ -248,6 +248,11 @@ impl<'a> Writer<'a> {
             (low < bits).then(|| slice("s_data", (i + 1) * bits - 1, i * bits + low))
         });
         clocks.entry(0).or_default().1.extend(rest);
+        for (id, low) in self.unread() {
+            let (begins, bits) = (self.serial.node(id).begins, self.serial.node(id).form.bits());
+            let unread = slice(&self.name(id), bits - 1, low);
+            clocks.entry(begins).or_default().1.push(unread);
+        }
         let told = |(number, (clock, unused)): (u32, (Clock<'a>, Vec<String>))| {
             let parts = [
                 (clock.sums.len(), "addition"),
@@ -268,6 +273,36 @@ impl<'a> Writer<'a> {
             Clock { number, summary, unused: wrapped(&unused, "        "), ..clock }
         };
         clocks.into_iter().map(told).collect()
+    }
+
+    /// Words whose upper bits nothing reads, where every sum of them wraps below, and how many
+    /// lower bits are read.
+    fn unread(&self) -> Vec<(NodeId, u32)> {
+        let mut read = vec![0; self.serial.nodes.len()];
+        for node in &self.serial.nodes {
+            let bits = match (node.op, self.circuit.node(node.of).op) {
+                (
+                    Op::Parallel(Some(_)),
+                    circuit::Op::Scale { x, shift, .. } | circuit::Op::Offset { x, shift, .. },
+                ) => {
+                    let from = i64::from(shift) - i64::from(x.shift);
+                    (i64::from(node.form.bits()) + from).clamp(0, u32::MAX.into()) as u32
+                }
+                _ => u32::MAX,
+            };
+            for x in node.op.operands() {
+                read[x.index()] = bits.max(read[x.index()]);
+            }
+        }
+        for x in &self.serial.outputs {
+            read[x.index()] = u32::MAX;
+        }
+        let words = self.serial.iter().filter(|(_, node)| matches!(node.form, Form::Parallel(_)));
+        words
+            .map(|(id, node)| (id, node.form.bits(), read[id.index()]))
+            .filter(|(_, bits, read)| read < bits)
+            .map(|(id, _, read)| (id, read))
+            .collect()
     }
 
     /// A node as its clock has it.

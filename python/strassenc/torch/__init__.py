@@ -9,8 +9,8 @@
     sc.torch.export(net, "run", x[:1], data="npy:FOLDER")
     model = sc.resume("run")                      # phase 3, on the integers of the hardware
 
-Images are `[n, channels, height, width]` here, as PyTorch has them; `save_data` turns them. Float
-outputs and gradients equal those of `strassenc train` on the same weights.
+Images are `[n, channels, height, width]` and signals `[n, channels, T]` here, as PyTorch has them;
+`save_data` turns them. Float outputs and gradients equal those of `strassenc train` on the same weights.
 """
 
 try:
@@ -20,7 +20,7 @@ except ImportError as e:
 
 from ._export import describe, export, save_data
 from ._factors import from_torch
-from ._layers import Residual, SPNConv2d, SPNLinear
+from ._layers import Residual, SPNConv1d, SPNConv2d, SPNLinear
 from ._recurrent import SPNLSTM
 from ._phases import Phases, distillation_loss
 from ._ternary import ternarise
@@ -28,6 +28,7 @@ from ._ternary import ternarise
 __all__ = [
     "Phases",
     "Residual",
+    "SPNConv1d",
     "SPNConv2d",
     "SPNLSTM",
     "SPNLinear",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .. import _strassenc
 from .._error import Error
 from .._words import Path
-from ._layers import SPN, SPNConv2d, pair
+from ._layers import SPN, SPNConv1d, SPNConv2d, pair
 from ._recurrent import SPNLSTM
 from ._trace import OURS, Chain, Join, Step, ends_linearly, trace
 
@@ -25,8 +25,8 @@ Weights = dict[str, NDArray[np.float32]]
 
 def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
     """The layers of a network as a description has them, and its numbers by their names in a
-    checkpoint. `x` are samples, `[n, features]` or `[n, channels, height, width]`, or sequences of
-    indices, `[n, steps]`."""
+    checkpoint. `x` are samples, `[n, features]`, `[n, channels, height, width]` or `[n, channels,
+    T]`, or sequences of indices, `[n, steps]`."""
     traced = trace(net, x, begins=False)
     weights: Weights = {}
     sequences = isinstance(traced.steps[0].module, nn.Embedding)
@@ -69,6 +69,13 @@ def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
                     layers.append({kind: dict(zip(names, map(pair, sizes), strict=True))})
                 case nn.AdaptiveAvgPool2d():
                     layers.append("global_average_pool")
+                case nn.Upsample():
+                    # An invariant: only images are upsampled.
+                    after, before = item.image, item.reads[0].image
+                    assert after is not None and before is not None
+                    times = (after[1] // before[1], after[2] // before[2])
+                    if times != (1, 1):
+                        layers.append({"upsample": times})
         return layers
 
     def joined(kind: str, branches: list[Chain]) -> Any:
@@ -86,11 +93,10 @@ def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
 
 
 def _rectify(layers: list[Any]) -> None:
-    """Appends max(0, x): once, and before a largest value, which commutes with it."""
-    pools = 0
-    while pools < len(layers) and "max_pool" in layers[-1 - pools]:
-        pools += 1
-    at = len(layers) - pools
+    """Appends max(0, x): once, and before what picks values, which commutes with it."""
+    at = len(layers)
+    while at > 0 and ("max_pool" in layers[at - 1] or "upsample" in layers[at - 1]):
+        at -= 1
     if at == 0 or layers[at - 1] != "relu":
         layers.insert(at, "relu")
 
@@ -119,7 +125,10 @@ def _described(spn: SPN) -> dict[str, Any]:
     if not isinstance(spn, SPNConv2d):
         return {"dense": {"units": spn.outputs, **keys}}
     sizes = {"kernel": spn.kernel_size, "stride": spn.stride, "pad": spn.padding, "p": spn.p}
-    return {"conv2d": {"channels": spn.outputs, "groups": spn.groups, **sizes, **keys}}
+    keys |= {"channels": spn.outputs, "groups": spn.groups}
+    if isinstance(spn, SPNConv1d):
+        return {"conv1d": {**keys, **{name: along for name, (_, along) in sizes.items()}}}
+    return {"conv2d": {**keys, **sizes}}
 
 
 def _numbers(spn: SPN, image: tuple[int, int, int] | None) -> dict[str, Tensor]:
@@ -161,7 +170,7 @@ def export(
     `strassenc.resume` go on with: in the phase behind the network's.
 
     `x` are samples that show the shapes; `data` is what `--data` takes, as `save_data` gives it,
-    images with channels last, of sequences a text. `bits`, `frac` and `signed` are the format of
+    images and signals with channels last, of sequences a text. `bits`, `frac` and `signed` are the format of
     the input: real value = integer · 2^-frac, by default of 8 bits, all fractional, or wide enough
     for the indices. `train` and `integers` are the keys `[train]` and `bits` of a description.
     """
@@ -179,10 +188,13 @@ def export(
     own = (8, 8)
     if "embedding" in layers[0]:
         shape, own = [1], (max((layers[0]["embedding"]["rows"] - 1).bit_length(), 1), 0)
+    if len(shape) > 1:
+        shape = [*shape[1:], shape[0]]
     description: dict[str, Any] = {
         "name": name,
         "input": {
-            "shape": [*shape[1:], shape[0]] if len(shape) == 3 else shape,
+            # A signal is an image of one row, with or without a convolution.
+            "shape": [1, *shape] if len(shape) == 2 else shape,
             "bits": own[0] if bits is None else bits,
             "frac": own[1] if frac is None else frac,
             "signed": signed,
@@ -197,14 +209,17 @@ def export(
 def save_data(
     folder: Path, x_train: ArrayLike, y_train: ArrayLike, x_test: ArrayLike, y_test: ArrayLike
 ) -> str:
-    """Writes samples and classes as `--data` takes them, and yields the text for it. Images
-    `[n, channels, height, width]` get their channels last."""
+    """Writes samples, with the classes of the samples or with numbers or labels, `[n, outputs]` of
+    floats, as `--data` takes them, and yields the text for it. Images
+    `[n, channels, height, width]` and signals `[n, channels, T]` get their channels last."""
     at = Folder(fspath(folder))
     at.mkdir(parents=True, exist_ok=True)
     for name, values in (("x_train", x_train), ("x_test", x_test)):
         array = np.asarray(values, np.float32)
-        np.save(at / f"{name}.npy", np.moveaxis(array, 1, -1) if array.ndim == 4 else array)
+        np.save(at / f"{name}.npy", np.moveaxis(array, 1, -1) if array.ndim > 2 else array)
     for name, labels in (("y_train", y_train), ("y_test", y_test)):
-        np.save(at / f"{name}.npy", np.asarray(labels, np.int64))
+        due = np.asarray(labels)
+        floats = np.issubdtype(due.dtype, np.floating)
+        np.save(at / f"{name}.npy", due.astype(np.float32 if floats else np.int64))
     path = str(at.absolute()).replace(",", r"\,")
     return f"npy:{path}"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ._layers import SPN, Size, SPNConv2d, SPNLinear, pair
+from ._layers import SPN, Size, SPNConv1d, SPNConv2d, SPNLinear, pair
 from ._recurrent import SPNLSTM
 from ._ternary import Quantiser
 from ._trace import LINEAR, NORMS, Traced, trace
@@ -25,11 +25,11 @@ def from_torch(
     quantiser: Quantiser = "twn",
     seed: int = 0,
 ) -> nn.Module:
-    """A copy of the network with an SPN in the place of each `Linear`, `Conv2d` and `LSTM`, and of
-    the batch norm behind it.
+    """A copy of the network with an SPN in the place of each `Linear`, `Conv1d`, `Conv2d` and
+    `LSTM`, and of the batch norm behind it.
 
-    `r` is multiplications over output channels, of `p × p` output pixels, or over the units of each
-    gate; the last layer keeps at least as many as it has outputs. The copy begins with the
+    `r` is multiplications over output channels, of `p × p` output pixels (`p` along a signal), or
+    over the units of each gate; the last layer keeps at least as many as it has outputs. The copy begins with the
     network's function, exactly where `r` reaches the rank and p is 1, else as near as factors come;
     what norms need to know of their inputs they take from samples `x`. Layers with groups are
     depthwise. What `forward` does in functions and operators stays as it is; what is not understood
@@ -98,30 +98,32 @@ class _Make:
         )
         return spn, [layer.weight.detach()]
 
-    def convolution(self, layer: nn.Conv2d, last: bool) -> tuple[SPN, list[Tensor]]:
+    def convolution(
+        self, layer: nn.Conv1d | nn.Conv2d, last: bool
+    ) -> tuple[SPN, list[Tensor]]:
         """The SPN of a convolution, and the matrix of all pixels of a patch, group by group."""
         outputs, groups = layer.out_channels, layer.groups
         r = self.budget(outputs, outputs if last else 1)
         assert not isinstance(layer.padding, str)
-        patch, kernel, stride, padding = (
-            (int(size[0]), int(size[1]))
-            for size in (pair(self.p), layer.kernel_size, layer.stride, layer.padding)
-        )
-        spn = SPNConv2d(
+        sizes = (layer.kernel_size, layer.stride, layer.padding)
+        w = layer.weight.detach()
+        make: Any = SPNConv2d
+        patch = pair(self.p)
+        if along := isinstance(layer, nn.Conv1d):
+            make, w, patch = SPNConv1d, w.unsqueeze(2), (1, patch[1])
+        spn: SPNConv2d = make(
             layer.in_channels,
             outputs,
-            kernel,
-            stride,
-            padding,
+            *(size[0] if along else size for size in sizes),
             groups,
             r=-(-r // groups) * groups,
-            p=patch,
+            p=patch[1] if along else patch,
             norm=not last,
             threshold=self.threshold,
             quantiser=self.quantiser,
         )
+        kernel, stride = spn.kernel_size, spn.stride
         window = spn.w_b.shape[2:]
-        w = layer.weight.detach()
         # Row by row.
         pixels = w.new_zeros(*patch, *w.shape[:2], *window)
         for row in range(patch[0]):
@@ -135,7 +137,7 @@ class _Make:
         self, layer: nn.Module, norm: nn.Module | None, x: Tensor, last: bool, sequences: bool
     ) -> SPN:
         """The SPN that begins at a layer and the norm behind it."""
-        assert isinstance(layer, (nn.Linear, nn.Conv2d))
+        assert isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d))
         if isinstance(layer, nn.Linear):
             spn, matrices = self.dense(layer, last, sequences)
         else:

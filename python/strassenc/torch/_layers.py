@@ -221,6 +221,45 @@ class SPNConv2d(SPN):
         )
 
 
+class SPNConv1d(SPNConv2d):
+    """A convolution along a signal, of `r` multiplications for each `p` output pixels, `[n,
+    in_channels, T]` to `[n, out_channels, T']`: an `SPNConv2d` over images of one row."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        *,
+        r: int | None = None,
+        p: int = 1,
+        norm: bool = True,
+        plain: bool = False,
+        threshold: float = 0.7,
+        quantiser: Quantiser = "twn",
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            (1, kernel_size),
+            (1, stride),
+            (0, padding),
+            groups,
+            r=r,
+            p=(1, p),
+            norm=norm,
+            plain=plain,
+            threshold=threshold,
+            quantiser=quantiser,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.unsqueeze(2)).squeeze(2)
+
+
 class Residual(nn.Module):
     """`body(x) + shortcut(x)`, or `body(x) + x`: what `export` knows as the sum of two branches."""
 

@@ -20,22 +20,33 @@ import torch.nn.functional as F
 from torch import Size, Tensor, fx, nn
 
 from .._error import Error
-from ._layers import SPN, SPNConv2d, SPNLinear, pair
+from ._layers import SPN, SPNConv1d, SPNConv2d, SPNLinear, pair
 from ._recurrent import SPNLSTM
 
-LINEAR = (nn.Linear, nn.Conv2d, nn.LSTM)
+LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.LSTM)
 """What SPNs take the place of."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-OURS = (SPNLinear, SPNConv2d, SPNLSTM)
+OURS = (SPNLinear, SPNConv1d, SPNConv2d, SPNLSTM)
 _NOTHING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity)
-_POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+_ALONG = {
+    nn.MaxPool1d: nn.MaxPool2d,
+    nn.AvgPool1d: nn.AvgPool2d,
+    nn.AdaptiveAvgPool1d: nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool1d: nn.AdaptiveMaxPool2d,
+}
+"""Poolings along signals, and those of images that do the same on one row."""
+_POOLS = (*_ALONG, *_ALONG.values())
 _FREE = (*_NOTHING, nn.Flatten)
 _OF_SEQUENCES = (nn.Embedding, nn.LSTM, SPNLSTM)
 _AT_EACH_STEP = (nn.Linear, SPNLinear, nn.ReLU, *_FREE)
-_KNOWN = (*LINEAR, *NORMS, *OURS, nn.Embedding, nn.ReLU, *_POOLS, nn.Flatten, *_NOTHING)
+_KNOWN: tuple[type[nn.Module], ...] = (
+    *(*LINEAR, *NORMS, *OURS, nn.Embedding, nn.ReLU),
+    *(*_POOLS, nn.Upsample, nn.Flatten, *_NOTHING),
+)
 UNDERSTOOD = (
-    "understood are Linear, Conv2d, LSTM, their SPNs, Embedding, batch norms, ReLU, poolings, "
-    "flattening, dropout, sums and concatenations of branches, as modules or as functions"
+    "understood are Linear, Conv1d, Conv2d, LSTM, their SPNs, Embedding, batch norms, ReLU, "
+    "poolings, upsampling, flattening, dropout, sums and concatenations of branches, as modules or "
+    "as functions"
 )
 
 
@@ -44,7 +55,8 @@ class Step:
     """An operation: the module that does it, what it reads, the shapes of what enters and leaves.
 
     `name` is that of the module in the network; a function has none. `join` says how several
-    values become one. `image` is the shape of the image that a vector is flattened from.
+    values become one. `image` is the shape of an image, or of that which a vector is flattened
+    from; a signal is one of a single row.
     """
 
     place: str
@@ -189,12 +201,21 @@ _FUNCTIONS: list[tuple[tuple[Any, ...], Callable[..., nn.Module], tuple[str, ...
         _pool("dilation", "ceil_mode", "return_indices"),
     ),
     (
+        (F.max_pool1d, torch.max_pool1d),
+        nn.MaxPool1d,
+        _pool("dilation", "ceil_mode", "return_indices"),
+    ),
+    (
         (F.avg_pool2d,),
         nn.AvgPool2d,
         _pool("ceil_mode", "count_include_pad", "divisor_override"),
     ),
+    ((F.avg_pool1d,), nn.AvgPool1d, _pool("ceil_mode", "count_include_pad")),
     ((F.adaptive_avg_pool2d,), nn.AdaptiveAvgPool2d, ("output_size",)),
+    ((F.adaptive_avg_pool1d,), nn.AdaptiveAvgPool1d, ("output_size",)),
     ((F.adaptive_max_pool2d,), nn.AdaptiveMaxPool2d, ("output_size", "return_indices")),
+    ((F.adaptive_max_pool1d,), nn.AdaptiveMaxPool1d, ("output_size", "return_indices")),
+    ((F.interpolate,), nn.Upsample, ("size", "scale_factor", "mode", "align_corners")),
     ((F.dropout, F.dropout1d, F.dropout2d, "contiguous", "clone"), _SAME_SHAPE, ("p",)),
 ]
 """Functions and methods, the modules that do the same, and the names of further arguments."""
@@ -212,6 +233,8 @@ class _Reader:
         self.modules = dict(graph.named_modules())
         self.order = {node: number for number, node in enumerate(graph.graph.nodes)}
         self.problems: dict[str, str] = {}
+        # Whether values of three axes are signals, and not sequences.
+        self.signals = False
         self.walked: set[Step] = set()
 
     def problem(self, place: str, cause: str) -> None:
@@ -248,7 +271,8 @@ class _Reader:
         for node in self.graph.graph.nodes:
             if node.op == "placeholder" and not known:
                 shape = self.shapes[node]
-                image = tuple(shape[1:]) if len(shape) == 4 else None
+                self.signals = len(shape) == 3
+                image = self.image(shape)
                 known[node] = Step("the input", nn.Identity(), None, [], shape, shape, None, image)
             elif node.op == "output":
                 last = known.get(node.args[0])
@@ -260,6 +284,12 @@ class _Reader:
         if last is None or last.depth == 0:
             raise Error("input", "network", "yields nothing that it computes from its input")
         return list(known.values()), last
+
+    def image(self, shape: Size) -> tuple[int, int, int] | None:
+        """The shape of one image, where these are images or signals."""
+        if len(shape) == 4:
+            return (shape[1], shape[2], shape[3])
+        return (shape[1], 1, shape[2]) if len(shape) == 3 and self.signals else None
 
     def step(self, node: fx.Node, reads: list[Step]) -> Step:
         """The step of a node."""
@@ -287,8 +317,8 @@ class _Reader:
             read = node.all_input_nodes[0]
             if any(self.order[user] > self.order[node] for user in read.users):
                 self.problem(place, "changes in place what is read again later")
-        if len(y) == 4:
-            step.image = (y[1], y[2], y[3])
+        if (image := self.image(y)) is not None:
+            step.image = image
         elif isinstance(step.module, _POOLS):
             step.image = (y[1], 1, 1)
         elif step.join != "concat" and not isinstance(step.module, (*LINEAR, *OURS)):
@@ -311,7 +341,7 @@ class _Reader:
                 self.problem(step.place, "is of vectors and of an image that is flattened")
             return
         axis = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
-        if axis not in (1, 1 - len(step.y)) or len(step.y) not in (2, 4):
+        if axis not in (1, 1 - len(step.y)) or len(step.y) == 3 and not self.signals:
             self.problem(step.place, "is not along the channels, axis 1")
         elif flat:
             self.problem(step.place, "is of flattened images: put it before the flattening")
@@ -319,12 +349,13 @@ class _Reader:
     def module(self, node: fx.Node, step: Step) -> nn.Module | None:
         """The module that does what a function or a method does."""
         x, y = step.x, step.y
-        flattens = len(y) == 2 and y[0] == x[0] and len(x) in (2, 4)
+        images = len(x) == 4 or self.signals and len(x) == 3
+        flattens = len(y) == 2 and y[0] == x[0] and (images or len(x) == 2)
         if node.target in _RESHAPES and (flattens or (len(x) == 3 and x[-1] == y[-1])):
             return nn.Flatten() if flattens else nn.Identity()
         further = list(node.args[1:])
-        if node.target in _MEANS and len(x) == 4 and y in (x[:2], (*x[:2], 1, 1)):
-            return nn.AdaptiveAvgPool2d(1)
+        if node.target in _MEANS and images and y in (x[:2], (*x[:2], *[1] * (len(x) - 2))):
+            return nn.AdaptiveAvgPool1d(1) if len(x) == 3 else nn.AdaptiveAvgPool2d(1)
         for functions, make, names in _FUNCTIONS:
             if node.target in functions:
                 kwargs = {**dict(zip(names, further, strict=False)), **node.kwargs}
@@ -334,29 +365,32 @@ class _Reader:
     def pool(self, step: Step) -> nn.Module:
         """A pooling by what our descriptions say of one."""
         module = step.module
-        if len(step.x) != 4:
-            self.problem(step.place, "does not pool images, [n, channels, height, width]")
+        along = isinstance(module, tuple(_ALONG))
+        if len(step.x) != (3 if along else 4) or along and not self.signals:
+            self.problem(step.place, "does not pool what it is for, [n, channels, sizes…]")
             return module
-        size = step.x[2:]
+        size, out = tuple(step.x[2:]), tuple(step.y[2:])
+        if along:
+            module, size, out = _over_a_row(module), (1, *size), (1, *out)
         if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
             # A mean over all may have lost its axes.
-            out = step.y[2:] or (1, 1)
+            out = (1, 1) if len(step.y) == 2 else out
             kernel = (size[0] // out[0], size[1] // out[1])
             if (kernel[0] * out[0], kernel[1] * out[1]) != size:
-                self.problem(step.place, f"pools {tuple(size)} pixels to {tuple(out)}, no divisor")
+                self.problem(step.place, f"pools {size} pixels to {out}, no divisor")
             if isinstance(module, nn.AdaptiveMaxPool2d):
                 return nn.MaxPool2d(kernel)
-            return module if tuple(out) == (1, 1) else nn.AvgPool2d(kernel)
+            return module if out == (1, 1) else nn.AvgPool2d(kernel)
         assert isinstance(module, (nn.MaxPool2d, nn.AvgPool2d))
         kernel, stride, pad = (pair(s) for s in (module.kernel_size, module.stride, module.padding))
         sizes = zip(size, kernel, stride, pad, strict=True)
-        due = [(n + 2 * b - k) // s + 1 for n, k, s, b in sizes]
+        due = tuple((n + 2 * b - k) // s + 1 for n, k, s, b in sizes)
         if isinstance(module, nn.MaxPool2d):
             odd = module.return_indices or pair(module.dilation) != (1, 1)
         else:
             odd = bool(module.divisor_override) or not (module.count_include_pad or pad == (0, 0))
-        if odd or list(step.y[2:]) != due:
-            self.problem(step.place, f"is {module}, of whose options only sizes have integers")
+        if odd or out != due:
+            self.problem(step.place, f"is {step.module}, of whose options only sizes have integers")
         return module
 
     def chain(self, first: Step, last: Step) -> Chain:
@@ -392,6 +426,8 @@ class _Reader:
                 self.problem(step.place, "is not behind an Embedding, with which sequences begin")
             elif sequences and not isinstance(step.module, (*_OF_SEQUENCES, *_AT_EACH_STEP)):
                 self.problem(step.place, "is in a network of sequences, which has none of its kind")
+            elif isinstance(step.module, (nn.Linear, SPNLinear)) and self.image(step.x):
+                self.problem(step.place, f"reads {len(step.x)} axes: flatten what is before it")
         for item in _joins(chain):
             if item.step.join == "residual" and not any(map(ends_linearly, item.branches)):
                 cause = "adds nothing that comes right from a linear layer"
@@ -425,28 +461,51 @@ def _cause(step: Step, steps: list[Step]) -> str | None:
     """What is wrong with a step by itself."""
     module, axes = step.module, len(step.x)
     match module:
-        case nn.Conv2d():
+        case nn.Conv1d() | nn.Conv2d():
             padding = isinstance(module.padding, str) or module.padding_mode != "zeros"
-            if axes != 4 or padding or module.dilation != (1, 1):
+            due = 3 if isinstance(module, nn.Conv1d) else 4
+            if axes != due or padding or set(module.dilation) != {1}:
                 return f"is {module}: zeros as padding, in numbers, and no dilation are ours"
             if module.groups > 1 and module.groups != module.in_channels:
                 return f"has {module.groups} groups: 1, or as many as input channels, are ours"
-        case nn.Linear() if axes not in (2, 3):
-            return f"reads {axes} axes: flatten what is before it"
         case nn.LSTM() if module.num_layers > 1 or module.bidirectional or module.proj_size:
             return "has layers, directions or a projection: one LSTM behind another is ours"
         case nn.BatchNorm1d() | nn.BatchNorm2d():
             before = step.reads[0]
             alone = sum(before in other.reads for other in steps) == 1
-            if not isinstance(before.module, (nn.Linear, nn.Conv2d)) or not alone:
+            if not isinstance(before.module, (nn.Linear, nn.Conv1d, nn.Conv2d)) or not alone:
                 return "normalises no linear layer: put it directly behind one"
             if module.running_mean is None:
                 return "has no running statistics"
+        case nn.Upsample():
+            whole = all(n % m == 0 for n, m in zip(step.y[2:], step.x[2:], strict=True))
+            if not module.mode.startswith("nearest") or not whole:
+                return f"is {module}: the nearest pixel, each equally often, is ours"
         case nn.Flatten() if len(step.y) != 2:
             return "leaves more than samples and their elements"
         case _ if not isinstance(module, _KNOWN):
             return f"is a {type(module).__name__}"
     return None
+
+
+def _over_a_row(pool: nn.Module) -> nn.Module:
+    """The pooling of images that does to one row what this one does along a signal."""
+    make: Any = next(images for signals, images in _ALONG.items() if isinstance(pool, signals))
+
+    def row(size: Any, across: int) -> tuple[int, int]:
+        return (across, size if isinstance(size, int) else size[0])
+
+    match pool:
+        case nn.AdaptiveAvgPool1d() | nn.AdaptiveMaxPool1d():
+            made: nn.Module = make(row(pool.output_size, 1))
+            return made
+        case nn.MaxPool1d() | nn.AvgPool1d():
+            sizes = (row(pool.kernel_size, 1), row(pool.stride, 1), row(pool.padding, 0))
+            if isinstance(pool, nn.AvgPool1d):
+                return nn.AvgPool2d(*sizes, count_include_pad=pool.count_include_pad)
+            dilation = row(pool.dilation, 1)
+            return nn.MaxPool2d(*sizes, dilation, return_indices=pool.return_indices)
+    return pool
 
 
 def _flat(chain: Chain) -> list[Step]:

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn  # noqa: E402
 import strassenc as sc  # noqa: E402
 import strassenc.torch  # noqa: E402
 from strassenc import _strassenc  # noqa: E402
-from strassenc.torch import Residual, SPNConv2d, SPNLinear  # noqa: E402
+from strassenc.torch import Residual, SPNConv1d, SPNConv2d, SPNLinear  # noqa: E402
 
 
 def mlp() -> nn.Module:
@@ -82,47 +83,180 @@ def functional() -> nn.Module:
     )
 
 
+class Drawn(nn.Module):
+    """Layers of random kinds and sizes over images, or signals, of a random size."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        self.axes = 1 + seed % 2
+        self.size = rng.integers(5, 12, self.axes).tolist()
+        self.channels = int(rng.integers(1, 4))
+        self.layers = nn.ModuleList()
+        x = torch.rand(24, self.channels, *self.size)
+        while len(self.layers) < 4:
+            layer = self.drawn(rng, x)
+            shake(layer)
+            y = values(layer, x)
+            # What never varies has no norm but one of rounding.
+            if y is not None:
+                self.layers.append(layer)
+                x = y
+        self.classes = SPNLinear(x[0].numel(), 3, r=5, norm=False)
+
+    def drawn(self, rng: np.random.Generator, x: Tensor) -> nn.Module:
+        n, size = x.shape[1], x.shape[2:]
+
+        def sizes(least: int, most: int) -> Any:
+            drawn = [int(rng.integers(least, max(min(most, n), least) + 1)) for n in size]
+            return drawn[0] if self.axes == 1 else tuple(drawn)
+
+        def each(of: Any, rule: Any) -> Any:
+            return rule(of) if self.axes == 1 else tuple(map(rule, of))
+
+        def convolution(m: int, same: bool, groups: int = 1) -> Any:
+            kernel = sizes(1, 4)
+            if same:
+                kernel = each(kernel, lambda k: k - 1 + k % 2)
+            pad = each(kernel, lambda k: k // 2 if same else int(rng.integers(0, k)))
+            stride = 1 if same else sizes(1, 2)
+            r = groups * int(rng.integers(1, 6))
+            make: Any = SPNConv1d if self.axes == 1 else SPNConv2d
+            patch = int(rng.integers(1, 4)) if self.axes == 1 else sizes(1, 3)
+            return make(n, m, kernel, stride, pad, groups, r=r, p=patch)
+
+        def behind(pool: Any, m: int, groups: int = 1) -> nn.Module:
+            nonlocal size
+            size = pool(x).shape[2:]
+            return nn.Sequential(pool, convolution(m, False, groups), nn.ReLU())
+
+        match int(rng.integers(6)):
+            case 0 if max(size) < 20:
+                upsample = nn.Upsample(scale_factor=sizes(1, 3))
+                return nn.Sequential(convolution(n, True), upsample, nn.ReLU())
+            case 1:
+                return nn.Sequential(Residual(convolution(n, True)), nn.ReLU())
+            case 2:
+                return Beside(convolution(int(rng.integers(1, 4)), True))
+            case 3:
+                kernel = sizes(1, 3)
+                pad = each(kernel, lambda k: k // 2)
+                make: Any = nn.MaxPool1d if self.axes == 1 else nn.MaxPool2d
+                return behind(make(kernel, sizes(1, 2), pad), 4)
+            case 4:
+                make = nn.AvgPool1d if self.axes == 1 else nn.AvgPool2d
+                return behind(make(sizes(1, 3)), 2 * n, n)
+        return nn.Sequential(convolution(5, False), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        y: Tensor = self.classes(x.flatten(1))
+        return y
+
+
+def values(layer: nn.Module, x: Tensor) -> Tensor | None:
+    """What ternary layers yield, unless a channel never varies."""
+    phases = sc.torch.Phases(layer)
+    phases.ternary()
+    with torch.no_grad():
+        y: Tensor = layer(x)
+    phases.full()
+    return y if (y.transpose(0, 1).flatten(1).std(1) > 1e-2).all() else None
+
+
+class Beside(nn.Module):
+    """What a layer yields beside what enters it."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = torch.cat([self.body(x), x], 1)
+        return y
+
+
 def samples(net: nn.Module, n: int = 24) -> tuple[Tensor, Tensor]:
     """Values of the input's format, u8 · 2^-8, and classes."""
     generator = torch.Generator().manual_seed(1)
     dense = isinstance(next(net.children()), SPNLinear)
-    shape = (12,) if dense else (2, 9, 7) if isinstance(net, nn.Sequential) else (2, 9, 5)
+    shape: tuple[int, ...] = (2, 9, 7) if isinstance(net, nn.Sequential) else (2, 9, 5)
+    if dense:
+        shape = (12,)
+    elif isinstance(net, Drawn):
+        shape = (net.channels, *net.size)
+    elif isinstance(net, nn.Sequential) and isinstance(net[0], SPNConv1d):
+        shape = (2, 13)
     x = torch.randint(0, 256, (n, *shape), generator=generator) / 256
     return x, torch.arange(n) % 3
 
 
-def seen(net: nn.Module, x: Tensor) -> nn.Module:
-    """The network with statistics of its own in all norms, and scales that are not 1."""
-    torch.manual_seed(2)
+def shake(net: nn.Module) -> None:
+    """Gives norms scales that are not 1, and biases that are not 0."""
     with torch.no_grad():
         for norm in net.modules():
             if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)) and norm.affine:
                 norm.weight.uniform_(0.5, 2)
                 norm.bias.uniform_(-1, 1)
+
+
+def seen(net: nn.Module, x: Tensor) -> nn.Module:
+    """The network with statistics of its own in all norms, and scales that are not 1."""
+    torch.manual_seed(2)
+    shake(net)
+    with torch.no_grad():
         net.train()
         for _ in range(3):
             net(x)
     return net.eval()
 
 
-NETWORKS = [mlp, cnn, lambda: cnn("row"), functional]
+def signal() -> nn.Module:
+    """Along a signal: patches beyond its end, strides, groups, branches, poolings, upsampling."""
+    torch.manual_seed(7)
+    return nn.Sequential(
+        SPNConv1d(2, 6, 5, 1, 2, r=9, p=3),
+        nn.ReLU(),
+        Residual(SPNConv1d(6, 6, 3, 1, 1, groups=6, r=12, p=2)),
+        nn.ReLU(),
+        nn.MaxPool1d(3, 2, 1),
+        SPNConv1d(6, 4, 4, 2, 1, r=6),
+        nn.Upsample(scale_factor=3),
+        nn.ReLU(),
+        SPNConv1d(4, 5, 3, r=6, plain=True),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+        SPNLinear(5, 3, r=6, norm=False),
+    )
 
 
-def begin(net: nn.Module, folder: Path, full: int, ternary: int) -> tuple[Path, Tensor]:
-    """A run at the weights of the network; each epoch is one step of gradient descent."""
-    x, y = samples(net)
+NETWORKS = [mlp, cnn, lambda: cnn("row"), functional, signal]
+NETWORKS += [partial(Drawn, seed) for seed in range(12)]
+
+
+def begin(
+    net: nn.Module, folder: Path, full: int, ternary: int, y: Tensor | None = None, **more: Any
+) -> tuple[Path, Tensor]:
+    """A run at the weights of the network; each epoch is one step of gradient descent. The recipe
+    may have more."""
+    x, classes = samples(net)
+    y = classes if y is None else y
     data = sc.torch.save_data(folder / "data", x, y, x[:9], y[:9])
     layers, weights = sc.torch.describe(net, x)
     phase = {"learning_rate": 0.5, "schedule": "constant"}
     recipe = {"optimiser": "sgd", "momentum": 0.0, "weight_decay": 0.0, "batch": len(x)}
     quantiser = next(m.quantiser for m in net.modules() if isinstance(m, SPNLinear))
-    shape = [*x.shape[2:], x.shape[1]] if x.ndim == 4 else list(x.shape[1:])
+    shape = [*[1] * (x.ndim == 3), *x.shape[2:], x.shape[1]] if x.ndim > 2 else list(x.shape[1:])
     description = {
         "name": "net",
         "input": {"shape": shape, "bits": 8, "frac": 8},
         "layers": layers,
         "train": {
             **recipe,
+            **more,
             "data": data,
             "quantiser": quantiser,
             "validation": 0.0,
@@ -137,7 +271,7 @@ def begin(net: nn.Module, folder: Path, full: int, ternary: int) -> tuple[Path, 
 
 def flat(x: Tensor) -> NDArray[np.float32]:
     """Samples with their channels last, `[n, elements]`."""
-    array: NDArray[np.float32] = (x.movedim(1, -1) if x.ndim == 4 else x).flatten(1).numpy()
+    array: NDArray[np.float32] = (x.movedim(1, -1) if x.ndim > 2 else x).flatten(1).numpy()
     return np.ascontiguousarray(array)
 
 
@@ -176,11 +310,16 @@ def test_gradients_are_those_of_a_run_at_the_same_weights(
 ) -> None:
     net = make()
     run, x = begin(net, tmp_path, *((0, 1) if ternary else (1, 0)))
+    compare_gradients(net, run, x, ternary, lambda z: F.cross_entropy(z, samples(net)[1]))
+
+
+def compare_gradients(net: nn.Module, run: Path, x: Tensor, ternary: bool, loss: Any) -> None:
+    """That one step of a run moves its numbers as PyTorch's gradients of a loss say."""
     before = sc.torch.describe(net, x)[1]
     if ternary:
         sc.torch.Phases(net).ternary()
     net.train()
-    F.cross_entropy(net(x), samples(net)[1]).backward()
+    loss(net(x)).backward()
     gradients = copy.deepcopy(net)
     with torch.no_grad():
         for to, parameter in zip(gradients.parameters(), net.parameters(), strict=True):
@@ -189,13 +328,39 @@ def test_gradients_are_those_of_a_run_at_the_same_weights(
     due = sc.torch.describe(gradients, x)[1]
     sc.resume(run)
     after = tensors(run / "checkpoint.safetensors")
-    for name in before:
-        if name.endswith(("mean", "variance")):
-            continue
-        # A step of 0.5 against the gradient, in f32.
+    moved = [name for name in before if not name.endswith(("mean", "variance"))]
+    largest = max(np.abs(due[name]).max() for name in moved)
+    for name in moved:
+        # A step of 0.5 against the gradient, in f32; what cancels is as exact as its parts.
         ours = (before[name] - after[name]) / 0.5
-        scale = max(np.abs(due[name]).max(), 1e-3)
-        assert np.abs(ours - due[name]).max() < 2e-4 * scale, name
+        scale = max(np.abs(due[name]).max(), 1e-3 * max(largest, 1))
+        steps = 2.0**-22 * np.abs(before[name]).max()
+        assert np.abs(ours - due[name]).max() < 2e-4 * scale + steps, name
+
+
+NUMBERS = torch.rand(24, 3, generator=torch.Generator().manual_seed(5))
+UNEVEN = torch.tensor([0] * 13 + [1] * 8 + [2] * 3)[torch.randperm(24)]
+AS_IT_IS = {"targets": {"offset": [0.0] * 3, "scale": [1.0] * 3}}
+LOSSES: list[tuple[dict[str, Any], Tensor, Any]] = [
+    ({"loss": "squared", **AS_IT_IS}, NUMBERS, F.mse_loss),
+    ({"loss": "absolute", **AS_IT_IS}, NUMBERS, F.l1_loss),
+    ({"loss": "binary_cross_entropy"}, NUMBERS.round(), F.binary_cross_entropy_with_logits),
+    ({"label_smoothing": 0.2}, UNEVEN, partial(F.cross_entropy, label_smoothing=0.2)),
+    (
+        {"class_weights": "balanced"},
+        UNEVEN,
+        partial(F.cross_entropy, weight=24 / 3 / UNEVEN.bincount()),
+    ),
+]
+
+
+@pytest.mark.parametrize(("recipe", "due", "loss"), LOSSES)
+def test_losses_are_those_of_pytorch(
+    recipe: dict[str, Any], due: Tensor, loss: Any, tmp_path: Path
+) -> None:
+    net = mlp()
+    run, x = begin(net, tmp_path, 1, 0, due, **recipe)
+    compare_gradients(net, run, x, False, lambda z: loss(z, due))
 
 
 def test_both_roads_lead_to_the_same_integers(tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ pub struct Fate {
 
 /// Operators that are understood.
 #[rustfmt::skip]
-const OPERATORS: [&str; 30] = [
+const OPERATORS: [&str; 31] = [
     "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv",
     "DequantizeLinear", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
     "Identity", "LogSoftmax", "MatMul", "MaxPool", "Mul", "QuantizeLinear", "ReduceMean", "Relu",
-    "Reshape", "Shape", "Softmax", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Reshape", "Resize", "Shape", "Softmax", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 ];
 /// Nodes of a network, at most.
 const MOST_NODES: usize = 1 << 16;
@@ -105,7 +105,8 @@ pub(super) enum Kind {
     Input,
     Linear(Layer, Weights),
     Relu,
-    Pool(Layer),
+    /// A layer without weights: a pooling, an upsampling.
+    Pixels(Layer),
     Join(Join),
 }
 
@@ -430,6 +431,7 @@ impl<'a> Builder<'a> {
             "MaxPool" | "AveragePool" => self.pool(i, node),
             "GlobalAveragePool" => self.global_pool(i, node, true),
             "ReduceMean" => self.reduce_mean(i, node),
+            "Resize" => self.resize(i, node),
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(i, node),
             "Concat" => self.concat(i, node),
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" => {

@@ -60,7 +60,7 @@ impl Chains<'_> {
                     }
                     items.push(Item::Layer(op, layer.clone()));
                 }
-                Kind::Pool(layer) => items.push(Item::Layer(op, layer.clone())),
+                Kind::Pixels(layer) => items.push(Item::Layer(op, layer.clone())),
                 Kind::Join(join) => {
                     let [a, b] = [0, 1].map(|side| self.ops[op].from[side]);
                     let mut body = self.chain(self.before[op], a, depth + 1)?;
@@ -99,11 +99,12 @@ fn ends_linear(items: &[Item]) -> bool {
     matches!(items.last(), Some(Item::Layer(_, layer)) if is_linear(layer))
 }
 
-/// Puts max(0, x) behind a linear layer or a join: of the largest of a window it is the largest of
-/// max(0, x).
+/// Puts max(0, x) behind a linear layer or a join: what is picked of values, as the largest of a
+/// window, is picked of max(0, x) as well.
 fn relu(items: &mut Vec<Item>) -> Result<(), &'static str> {
-    let pooled = |item: &Item| matches!(item, Item::Layer(_, Layer::MaxPool(_)));
-    let at = items.iter().rposition(|item| !pooled(item)).map_or(0, |i| i + 1);
+    let picks =
+        |item: &Item| matches!(item, Item::Layer(_, Layer::MaxPool(_) | Layer::Upsample(_)));
+    let at = items.iter().rposition(|item| !picks(item)).map_or(0, |i| i + 1);
     match at.checked_sub(1).map(|i| &items[i]) {
         Some(Item::Relu) => {}
         Some(Item::Layer(_, layer)) if is_linear(layer) => items.insert(at, Item::Relu),

@@ -1,7 +1,9 @@
 //! The nodes that compute, as layers.
 
 use super::view::View;
-use super::{Became, Builder, Kind, Layout, MOST_AREA, MOST_ENTRIES, Node, Value, Weights};
+use super::{
+    Became, Builder, Kind, Layout, MOST_AREA, MOST_ELEMENTS, MOST_ENTRIES, Node, Value, Weights,
+};
 use crate::error::Result;
 use crate::network::{Conv1d, Conv2d, Dense, Layer, Window};
 use crate::shape::{Extent, Join, Shape};
@@ -440,7 +442,7 @@ impl Builder<'_> {
         let output = Shape { height: windows.h, width: windows.w, channels: shape.channels };
         let mut view = View::image(output, spatial);
         view.0[0] = channels;
-        let op = self.push(i, Kind::Pool(layer), vec![value.op], output)?;
+        let op = self.push(i, Kind::Pixels(layer), vec![value.op], output)?;
         self.yields(node, op, view);
         Ok(Became::Layer(op))
     }
@@ -458,7 +460,7 @@ impl Builder<'_> {
             return Ok(Became::Nothing("changes nothing: there is one pixel".into()));
         }
         let output = Shape::vector(shape.channels);
-        let op = self.push(i, Kind::Pool(Layer::GlobalAveragePool), vec![value.op], output)?;
+        let op = self.push(i, Kind::Pixels(Layer::GlobalAveragePool), vec![value.op], output)?;
         self.yields(node, op, view);
         Ok(Became::Layer(op))
     }
@@ -479,6 +481,74 @@ impl Builder<'_> {
             )));
         }
         self.global_pool(i, node, node.int("keepdims", 1) != 0)
+    }
+
+    /// An upsampling to the nearest pixel, where each is repeated equally often.
+    pub(super) fn resize(&mut self, i: usize, node: &Node) -> Result<Became> {
+        let spatial = self.raw(node, 0)?.view.0.len().saturating_sub(1);
+        let (value, shape, channels) = self.image(node, 0, spatial.clamp(1, 2))?;
+        let own = [1, shape.channels, shape.height, shape.width];
+        let own = if spatial == 1 { vec![1, shape.channels, shape.width] } else { own.to_vec() };
+        let scales = self.optional(node, 2, "scales")?.map(|scales| scales.reals());
+        let sizes = self.wholes(node, 3, "sizes")?;
+        let axes: Vec<usize> = match node.attribute("axes") {
+            Some(axes) => {
+                axes.ints.iter().map(|a| a.rem_euclid(own.len() as i64) as usize).collect()
+            }
+            None => (0..own.len()).collect(),
+        };
+        // How often each axis is repeated; none where it is not, or not everywhere equally.
+        let mut times = vec![Some(1); own.len()];
+        for (k, &axis) in axes.iter().enumerate() {
+            let n = own[axis];
+            let whole =
+                |scale: f32| (scale >= 1.0 && scale.fract() == 0.0).then_some(scale as usize);
+            times[axis] = match (&sizes, &scales) {
+                // The number of samples may be unknown.
+                (Some(sizes), _) if !sizes.is_empty() && axis == 0 => Some(1),
+                (Some(sizes), _) if !sizes.is_empty() => (sizes.get(k))
+                    .and_then(|size| usize::try_from(*size).ok())
+                    .and_then(|size| (size > 0 && size.is_multiple_of(n)).then_some(size / n)),
+                (_, Some(scales)) => scales.get(k).copied().and_then(whole),
+                _ => None,
+            };
+        }
+        let asked = |name: &str, default: &str| node.text(name).unwrap_or_else(|| default.into());
+        let nearest = Nearest {
+            coordinates: asked("coordinate_transformation_mode", "half_pixel"),
+            rounding: asked("nearest_mode", "round_prefer_floor"),
+        };
+        let repeats = asked("mode", "nearest") == "nearest"
+            && times
+                .iter()
+                .zip(&own)
+                .all(|(times, n)| times.is_some_and(|k| nearest.repeats(*n, k)));
+        let times: Vec<usize> = times.into_iter().flatten().collect();
+        let (true, [1, 1, along @ ..]) = (repeats, &*times) else {
+            let cause = "does not repeat each pixel equally often: understood is the nearest of \
+                         mode and coordinates, with whole scales";
+            return Err(node.refused(cause));
+        };
+        let size = match *along {
+            [h, w] => Extent { h, w },
+            [w] => Extent { h: 1, w },
+            _ => return Err(node.refused("is not along one or two axes of pixels")),
+        };
+        if size == Extent::ONE {
+            self.pass(node)?;
+            return Ok(Became::Nothing("changes nothing".into()));
+        }
+        let more = |n: usize, times: usize| {
+            n.checked_mul(times).ok_or_else(|| node.refused("yields too many pixels"))
+        };
+        let (height, width) = (more(shape.height, size.h)?, more(shape.width, size.w)?);
+        let output = Shape { height, width, channels: shape.channels };
+        let layer = Layer::Upsample(size.into());
+        let op = self.push(i, Kind::Pixels(layer), vec![value.op], output)?;
+        let mut view = View::image(output, spatial);
+        view.0[0] = channels;
+        self.yields(node, op, view);
+        Ok(Became::Layer(op))
     }
 
     pub(super) fn arithmetic(&mut self, i: usize, node: &Node) -> Result<Became> {
@@ -593,6 +663,41 @@ impl Builder<'_> {
         let view = a.view.with_channels(axis as usize, own.channels, output.channels, channels);
         let op = self.push(i, Kind::Join(Join::Concat), from, output)?;
         Ok(Value { op, view, alone: true })
+    }
+}
+
+/// How a Resize finds the pixel that it reads.
+struct Nearest {
+    coordinates: String,
+    rounding: String,
+}
+
+impl Nearest {
+    /// Whether each of n pixels is read so many times in a row.
+    fn repeats(&self, n: usize, times: usize) -> bool {
+        let Some(last) = n.checked_mul(times).filter(|size| *size <= MOST_ELEMENTS) else {
+            return false;
+        };
+        let (n, k) = (n as f64, times as f64);
+        let read = |x: usize| {
+            let x = x as f64;
+            let place = match &*self.coordinates {
+                "asymmetric" => x / k,
+                "half_pixel" | "half_pixel_symmetric" => (x + 0.5) / k - 0.5,
+                "pytorch_half_pixel" if last > 1 => (x + 0.5) / k - 0.5,
+                "align_corners" if last > 1 => x * (n - 1.0) / (last as f64 - 1.0),
+                _ => return None,
+            };
+            let rounded = match &*self.rounding {
+                "floor" => place.floor(),
+                "ceil" => place.ceil(),
+                "round_prefer_floor" => (place - 0.5).ceil(),
+                "round_prefer_ceil" => (place + 0.5).floor(),
+                _ => return None,
+            };
+            Some(rounded.clamp(0.0, n - 1.0))
+        };
+        times == 1 || (0..last).all(|x| read(x) == Some((x / times) as f64))
     }
 }
 

@@ -378,7 +378,9 @@ impl Exact {
         };
         let patches = Patches::new(&linear, input, output);
         let flat = |tensor: ndarray::ArrayView4<i8>| {
-            let (rows, columns) = (tensor.dim().0, tensor.len() / tensor.dim().0.max(1));
+            // Where all rows were removed there are columns still.
+            let (rows, channels, height, width) = tensor.dim();
+            let columns = channels * height * width;
             let entries = tensor.outer_iter().flat_map(|row| {
                 row.permuted_axes([1, 2, 0]).iter().map(|v| f64::from(*v)).collect::<Vec<_>>()
             });
