@@ -160,9 +160,9 @@ pub(super) struct BuildArgs {
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
-    /// richest coefficient has it. A part without DSP blocks takes none [default: dsp; auto for such
-    /// a part, and for a --device with a --clock, which hardware multipliers may be too slow for;
-    /// dsp with --reloadable]
+    /// richest coefficient has it. A part without DSP blocks takes none [default: dsp; auto for
+    /// such a part, and for a --device with a --clock, which hardware multipliers may be too slow
+    /// for; dsp with --reloadable]
     #[arg(long, value_enum)]
     multipliers: Option<Multipliers>,
     /// Most hardware multipliers of the network

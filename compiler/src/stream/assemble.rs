@@ -135,8 +135,8 @@ pub fn alone(
 }
 
 /// All layers in order, those together that are one segment: kernels that are pipelines, each of
-/// which takes every word of the one before as it comes, alone. `interval` has the least clocks from
-/// word to word of a layer that is one.
+/// which takes every word of the one before as it comes, alone. `interval` has the least clocks
+/// from word to word of a layer that is one.
 pub fn segments(
     dataflow: &Dataflow,
     interval: &dyn Fn(usize) -> Option<u32>,

@@ -129,7 +129,8 @@ def pool(layer, x, format):
 
 
 def infer(layers, tensors, x, format, heads):
-    """Images [samples, h, w, channels] that the layers make of images x in this format, and their format, all int64 (section 6); outputs of heads are appended to `heads`."""
+    """Images [samples, h, w, channels] that the layers make of images x in this format, and their
+    format, all int64 (section 6); outputs of heads are appended to `heads`."""
     for layer in layers:
         tensor = lambda field: tensors[f"{layer['name']}.{field}"]
         if layer["kind"] == "pool":
