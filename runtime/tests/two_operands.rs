@@ -96,7 +96,10 @@ fn what_is_not_a_layer_is_refused() {
     refused(&|m| m.input.shape = vec![5], "take 2 and 2 inputs, but 5 arrive");
     refused(&|m| bilinear(m).w_a = Array2::zeros((2, 0)), "w_a: takes no inputs");
     refused(&|m| bilinear(m).w_c = Array2::zeros((0, 2)), "w_c: has no outputs");
-    refused(&|m| bilinear(m).output = Output::Raw, "is raw, which only the last layer may be");
+    refused(
+        &|m| bilinear(m).output = Output::Raw,
+        "is raw, which only the last layer of the network or of a head may be",
+    );
     refused(&|m| m.input.format.frac = 33, "has frac 33, a product would have twice that");
     refused(&|m| m.input.format.bits = 27, "beyond 2^53: a width overflow");
     refused(
