@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 
-/// Cores that are compiled until one fits, before the smallest ones.
+/// Cores that are compiled until one fits, before those of one rate after another.
 const ATTEMPTS: usize = 11;
 
 /// Rates that are tried where none of those fits, beginning with a pixel a clock.
@@ -82,9 +82,8 @@ pub(super) fn compile(
     let planned =
         |target: Target| compile::plan(model, &compile::Options { target, ..options.compile() });
     let made = |plan: (Dataflow, Engines), asked: Target| -> Result<Attempt> {
-        let options_ = compile::Options { target: asked, ..options.compile() };
-        let levels =
-            compile::from_plan(compile::Pass::Time, plan, &options_, share, progress, stop)?;
+        let wanted = compile::Options { target: asked, ..options.compile() };
+        let levels = compile::from_plan(compile::Pass::Time, plan, &wanted, share, progress, stop)?;
         let cost = cost(&levels, model, options)?;
         Ok(Attempt { levels, asked, cost })
     };
@@ -167,8 +166,8 @@ fn quicker(
     Ok(best)
 }
 
-/// A core that fits where those asked for in turn did not: the smallest one by prices, of all
-/// engines that may be chosen or of one of them alone, or that of some rate.
+/// A core that fits where those asked for in turn did not: that of the highest rate, or else the
+/// smallest one by prices, of all engines that may be chosen or of one of them alone.
 fn smallest(
     options: &Options,
     mut tried: Vec<(Engines, Cost)>,
@@ -177,7 +176,7 @@ fn smallest(
 ) -> Result<Levels> {
     let budget = &options.target;
     let exhausted = budget.exhausted();
-    // The cheapest engines of each rate, each half as quick as the one before.
+    // Each rate is half the one before.
     let frame = planned(exhausted)?.0.edges[0].shape;
     let rates = (0..RATES).map(|k| exhausted.at_rate((frame.pixels() as u64) << k));
     // What an error names is enough another time, too: no other budget leads to other engines.
@@ -186,7 +185,7 @@ fn smallest(
     let alone = alone.map(|engine| Target { engine, ..exhausted });
     let is_auto = budget.engine == Allowed::Auto;
     let cheapest = [exhausted].into_iter().chain(alone.filter(|_| is_auto));
-    for asked in cheapest.chain(rates) {
+    for asked in rates.chain(cheapest) {
         let plan = match planned(asked) {
             // Not every layer can have that engine, or is as quick.
             Err(e) if asked != exhausted && e.kind() == ErrorKind::Input => continue,
