@@ -775,3 +775,26 @@ fn merges(before: &Layer, after: &Layer) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resize_repeats_pixels_or_does_not() {
+        let repeats = |coordinates: &str, rounding: &str, times| {
+            let (coordinates, rounding) = (coordinates.into(), rounding.into());
+            Nearest { coordinates, rounding }.repeats(5, times)
+        };
+        for times in 1..=6 {
+            assert!(repeats("asymmetric", "floor", times), "{times}");
+            assert!(repeats("half_pixel", "round_prefer_floor", times), "{times}");
+            assert!(repeats("pytorch_half_pixel", "round_prefer_ceil", times), "{times}");
+        }
+        // Pixel 1 of 2 lies between two, and goes to the second one.
+        assert!(!repeats("asymmetric", "round_prefer_ceil", 2));
+        assert!(!repeats("asymmetric", "ceil", 3));
+        assert!(!repeats("align_corners", "floor", 2));
+        assert!(!repeats("tf_crop_and_resize", "floor", 2));
+    }
+}
