@@ -158,7 +158,9 @@ def infer(layers, tensors, x, format, heads):
             x, format = lstm(layer, tensor, x.reshape(len(x), -1))[:, None, None], layer["hidden"]
             continue
         if layer["kind"] in ("residual", "concat"):
-            (a, f), (b, g) = (infer(layer[branch], tensors, x, format, heads) for branch in ("body", "shortcut"))
+            (a, f), (b, g) = (
+                infer(layer[branch], tensors, x, format, heads) for branch in ("body", "shortcut")
+            )
             frac = max(f["frac"], g["frac"])
             a, b, format = a << (frac - f["frac"]), b << (frac - g["frac"]), layer["format"]
             x = a + b if layer["kind"] == "residual" else np.concatenate([a, b], axis=3)
@@ -267,7 +269,8 @@ def main():
 
     images = x.reshape(len(x), *image_shape(document["input"]["shape"]))
     heads = []
-    last = infer(document["layers"], tensors, images, document["input"]["format"], heads)[0].reshape(len(x), -1)
+    format = document["input"]["format"]
+    last = infer(document["layers"], tensors, images, format, heads)[0].reshape(len(x), -1)
     outputs = np.concatenate([last, *heads], axis=1)
     if args.o:
         np.save(args.o, outputs)

@@ -170,9 +170,10 @@ def export(
     `strassenc.resume` go on with: in the phase behind the network's.
 
     `x` are samples that show the shapes; `data` is what `--data` takes, as `save_data` gives it,
-    images and signals with channels last, of sequences a text. `bits`, `frac` and `signed` are the format of
-    the input: real value = integer · 2^-frac, by default of 8 bits, all fractional, or wide enough
-    for the indices. `train` and `integers` are the keys `[train]` and `bits` of a description.
+    images and signals with channels last, of sequences a text. `bits`, `frac` and `signed` are the
+    format of the input: real value = integer · 2^-frac, by default of 8 bits, all fractional, or
+    wide enough for the indices. `train` and `integers` are the keys `[train]` and `bits` of a
+    description.
     """
     layers, weights = describe(net, x)
     phase = next(m.phase for m in net.modules() if isinstance(m, SPN))

@@ -29,12 +29,12 @@ def from_torch(
     `LSTM`, and of the batch norm behind it.
 
     `r` is multiplications over output channels, of `p × p` output pixels (`p` along a signal), or
-    over the units of each gate; the last layer keeps at least as many as it has outputs. The copy begins with the
-    network's function, exactly where `r` reaches the rank and p is 1, else as near as factors come;
-    what norms need to know of their inputs they take from samples `x`. Layers with groups are
-    depthwise. What `forward` does in functions and operators stays as it is; what is not understood
-    is named, all of it, before anything is computed. A network of sequences begins with an
-    `Embedding`, and `x` are indices.
+    over the units of each gate; the last layer keeps at least as many as it has outputs. The copy
+    begins with the network's function, exactly where `r` reaches the rank and p is 1, else as near
+    as factors come; what norms need to know of their inputs they take from samples `x`. Layers with
+    groups are depthwise. What `forward` does in functions and operators stays as it is; what is not
+    understood is named, all of it, before anything is computed. A network of sequences begins with
+    an `Embedding`, and `x` are indices.
     """
     net = copy.deepcopy(net)
     traced = trace(net, x, begins=True)
