@@ -574,12 +574,6 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
         return Err(Error::input(format_args!("engines, layer `{name}`"), "is not in the network")
             .help(format!("it has {}", names.join(", "))));
     }
-    // Which multipliers a budget leaves is known only when the engines are.
-    let expected = if options.dsp_budget.is_some() && options.multipliers == Multipliers::Auto {
-        Multipliers::Dsp
-    } else {
-        options.multipliers
-    };
     for (number, layer) in dataflow.layers.iter().enumerate() {
         if let Some(choice) = given.layers.get(&layer.name) {
             fits(dataflow, number, *choice)?;
@@ -588,7 +582,19 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
             }
         }
     }
-    engine::choose(dataflow, &options.target, expected, &options.schedule, given)
+    engine::choose(dataflow, &options.target, options.expected(), &options.schedule, given)
+}
+
+impl Options {
+    /// What multipliers are taken for where engines are priced: which of them a budget leaves is
+    /// known only when the engines are.
+    pub(crate) fn expected(&self) -> Multipliers {
+        if self.dsp_budget.is_some() && self.multipliers == Multipliers::Auto {
+            Multipliers::Dsp
+        } else {
+            self.multipliers
+        }
+    }
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.

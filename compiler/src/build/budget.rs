@@ -99,7 +99,7 @@ pub(super) fn compile(
         let (cost, price, is_again) = match again {
             Some(over) => (over.cost, Cost::default(), true),
             None => {
-                let price = Cost::sum(&engine::costs(&plan.0, &plan.1, &[])?);
+                let price = price(&plan, options)?;
                 let attempt = made(plan, asked)?;
                 if budget.over(attempt.cost).is_none() {
                     fits = Some(attempt);
@@ -191,7 +191,7 @@ fn smallest(
             Err(e) if asked != exhausted && e.kind() == ErrorKind::Input => continue,
             plan => plan?,
         };
-        let price = Cost::sum(&engine::costs(&plan.0, &plan.1, &[])?);
+        let price = price(&plan, options)?;
         // Prices are not off by half: what is worse is not worth a compilation.
         if asked != exhausted && budget.lut.is_some_and(|most| price.luts / 2 > most) {
             continue;
@@ -222,6 +222,12 @@ fn smallest(
     };
     let cause = format_args!("the core of the cheapest engines needs {over}");
     Err(Error::input(option, cause).help(help))
+}
+
+/// What the engines of a network were chosen by.
+fn price((dataflow, engines): &(Dataflow, Engines), options: &Options) -> Result<Cost> {
+    let made_of = vec![options.compile().expected(); dataflow.layers.len()];
+    Ok(Cost::sum(&engine::costs(dataflow, engines, &made_of)?))
 }
 
 /// What a core takes of that which has a budget. Its multipliers were counted when they were
