@@ -20,6 +20,7 @@ pub mod onnx;
 pub mod plot;
 #[cfg(feature = "train")]
 pub mod random;
+pub mod recurrent;
 pub mod sampling;
 pub mod shape;
 pub mod tables;
@@ -32,4 +33,5 @@ pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;
 pub use network::Network;
+pub use recurrent::{Along, Cell};
 pub use shape::{Extent, Join, Shape};
