@@ -10,7 +10,7 @@
 use crate::report::{Document, Drawing, Picture, Section, Shaped, Source, Table, network, rails};
 use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
-use strassenc_runtime::{Extent, Join, Network, Result};
+use strassenc_runtime::{Cell, Extent, Join, Network, Result};
 
 /// The rules that multiplications and additions are counted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -110,10 +110,12 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
                     let last = i + 1 == steps.len();
                     paper(step, linear, last, last && !network.is_of_sequences())
                 }
-                (Rules::Ours, Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_)) => {
+                (Rules::Ours, Op::CharCnn(_) | Op::Highway(_) | Op::Recurrent(..)) => {
                     gated(step, network.bits.coefficients.into())
                 }
-                (Rules::Paper, Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_)) => paper_gated(step),
+                (Rules::Paper, Op::CharCnn(_) | Op::Highway(_) | Op::Recurrent(..)) => {
+                    paper_gated(step)
+                }
                 (Rules::Ours, op) => {
                     Cost { additions: other_additions(step, op), ..Cost::default() }
                 }
@@ -198,13 +200,18 @@ fn paper(step: &Step, linear: &Linear, last: bool, classifier: bool) -> Cost {
 /// char-CNN at all their positions.
 fn gated(step: &Step, coefficient_bits: u64) -> Cost {
     let (w_b, w_c) = step.entries();
-    let units = step.output.elements() as u64;
-    // The coefficients; the biases; additions of entries, biases and of what follows: c = f c + i
-    // g, t (h - x) + x.
+    let times = step.times() as u64;
+    let units = step.output.elements() as u64 / times;
+    // The coefficients; the biases; additions of entries, biases and of what follows: t (h - x) + x
+    // of a highway layer, what the cell adds of a recurrent one.
     let (r, biases, additions) = match &step.op {
         Op::CharCnn(_) => (units, units, filter_additions(step)),
         Op::Highway(gates) => (2 * gates.r as u64, 2 * units, w_b + w_c + 4 * units),
-        Op::Lstm(gates) => (8 * gates.r as u64, 4 * units, w_b + w_c + 5 * units),
+        Op::Recurrent(cell, _, gates) => {
+            let biases = Cell::GATES as u64 * units;
+            let additions = w_b + w_c + biases + cell.additions() as u64 * units;
+            ((cell.spns() * gates.r) as u64, biases, times * additions)
+        }
         _ => (0, 0, 0),
     };
     Cost {
@@ -227,7 +234,7 @@ fn paper_gated(step: &Step) -> Cost {
     let (r, more) = match &step.op {
         Op::CharCnn(_) => (units, 0),
         Op::Highway(gates) => (2 * gates.r as u64, (3 - HIGHWAY_PRODUCTS) as u64 * units),
-        Op::Lstm(gates) => (8 * gates.r as u64, 0),
+        Op::Recurrent(cell, _, gates) => ((cell.spns() * gates.r) as u64, 0),
         _ => (0, 0),
     };
     let (multiplications, additions) = match step.op {
@@ -236,7 +243,7 @@ fn paper_gated(step: &Step) -> Cost {
                 as u64,
             filter_additions(step),
         ),
-        _ => (step.multiplications() + more, w_b + w_c),
+        _ => (step.multiplications() + more, step.times() as u64 * (w_b + w_c)),
     };
     Cost {
         multiplications,

@@ -31,6 +31,7 @@ pub use ready::{find, ready};
 use crate::error::{Result, number};
 use crate::format::Format;
 use crate::log_mel::{self, LogMel};
+use crate::recurrent::Along;
 use crate::shape::{Extent, Join, Shape, Sizes};
 use crate::wording;
 use describe::{Place, Violation};
@@ -65,8 +66,9 @@ pub struct Network {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Sizes of the axes, row-major. An image is `[height, width]` or `[height, width, channels]`:
-    /// pixels in raster order, as they stream through the hardware. Of a network with a `conv1d`,
-    /// `[time]` and `[time, channels]` are images of one row.
+    /// pixels in raster order, as they stream through the hardware. Of a network over
+    /// signals, with a `conv1d` or a recurrent layer, `[time]` and `[time, channels]` are images of
+    /// one row.
     pub shape: Vec<usize>,
     /// Width in bits, 1..=16.
     pub bits: u32,
@@ -120,8 +122,13 @@ pub enum Layer {
     CharCnn(CharCnn),
     /// A gated way around a linear layer (Srivastava et al. 2015); as many outputs as inputs.
     Highway(Highway),
-    /// A long short-term memory, whose state goes from one input of a sequence to the next.
-    Lstm(Lstm),
+    /// A long short-term memory, whose state goes from one pixel of a signal to the next, or from
+    /// one input of a sequence.
+    Lstm(Recurrent),
+    /// A gated recurrent unit that resets after the product, along a signal.
+    Gru(Recurrent),
+    /// The last pixel of a signal.
+    Last,
 }
 
 /// A table of vectors.
@@ -155,14 +162,14 @@ pub struct Highway {
     pub threshold: Option<f64>,
 }
 
-/// An LSTM layer; each of its four gates has an SPN for its input and one for its state.
+/// A recurrent layer: an SPN for each matrix of its gates, eight in an LSTM, six in a GRU, each
+/// over its input or its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lstm {
+pub struct Recurrent {
     /// Number of outputs, 1..=16384.
     pub units: usize,
-    /// The multiplication budget of each of the eight SPNs, 1..=65536. By default `spn.ratio ·
-    /// units`.
+    /// The multiplication budget of each SPN, 1..=65536. By default `spn.ratio · units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -393,7 +400,7 @@ pub struct Bits {
     /// entries as there are such integers.
     #[serde(skip_serializing_if = "is_default_gates")]
     pub gates: u32,
-    /// Bits of the state c of an LSTM, 4..=24.
+    /// Bits of the state of an LSTM or a GRU, 4..=24.
     #[serde(skip_serializing_if = "is_default_cell")]
     pub cell: u32,
 }
@@ -851,17 +858,39 @@ impl Network {
         plan::plan(self).map_err(|v| v.in_network(&self.name))
     }
 
-    /// Sizes of the input's axes as a model has them. Those of a one-dimensional network are an
-    /// image of one row.
+    /// Sizes of the input's axes as a model has them. Those of a network over signals are an image
+    /// of one row.
     pub fn axes(&self) -> Vec<usize> {
-        fn one_dimensional(layer: &Layer) -> bool {
-            matches!(layer, Layer::Conv1d(_)) || layer.inner().any(one_dimensional)
-        }
         match *self.input.shape {
-            [time] if self.layers.iter().any(one_dimensional) => vec![1, time, 1],
-            [time, channels] if self.layers.iter().any(one_dimensional) => vec![1, time, channels],
+            [time] if self.is_of_signals() => vec![1, time, 1],
+            [time, channels] if self.is_of_signals() => vec![1, time, channels],
             _ => self.input.shape.clone(),
         }
+    }
+
+    /// Whether a layer goes along the time of a signal. An LSTM does, but in texts and on vectors.
+    fn is_of_signals(&self) -> bool {
+        let along_time = |layer: &Layer| match layer {
+            Layer::Conv1d(_) | Layer::Gru(_) | Layer::Last => true,
+            Layer::Lstm(_) => self.input.shape.len() > 1,
+            _ => false,
+        };
+        !self.is_of_texts() && self.has(&along_time)
+    }
+
+    /// Whether a layer belongs to networks over texts.
+    fn is_of_texts(&self) -> bool {
+        self.has(&|layer| {
+            matches!(layer, Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_))
+        })
+    }
+
+    /// Whether a layer, of branches and heads too, is of this kind.
+    fn has(&self, kind: &dyn Fn(&Layer) -> bool) -> bool {
+        fn holds(layer: &Layer, kind: &dyn Fn(&Layer) -> bool) -> bool {
+            kind(layer) || layer.inner().any(|layer| holds(layer, kind))
+        }
+        self.layers.iter().any(|layer| holds(layer, kind))
     }
 
     /// What enters, as an image.
@@ -869,14 +898,21 @@ impl Network {
         Shape::of(&self.axes())
     }
 
-    /// Whether it is for sequences, such as the characters of a text: it has a layer with a state,
-    /// or one that belongs to such networks.
+    /// Whether it is for sequences, such as the characters of a text: it has a layer whose state
+    /// goes from one input to the next, or one that belongs to such networks.
     pub fn is_of_sequences(&self) -> bool {
-        let of_sequences = |layer: &Layer| match layer {
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
-            layer => layer.inner().any(|layer| matches!(layer, Layer::Highway(_))),
-        };
-        self.layers.iter().any(of_sequences)
+        self.is_of_texts()
+            || !self.is_of_signals() && self.has(&|layer| matches!(layer, Layer::Lstm(_)))
+    }
+
+    /// Whether it has a recurrent layer, or one that looks at the end of a signal.
+    pub fn has_memory(&self) -> bool {
+        self.has(&|layer| matches!(layer, Layer::Lstm(_) | Layer::Gru(_) | Layer::Last))
+    }
+
+    /// Where the state of its recurrent layers goes.
+    pub fn along(&self) -> Along {
+        if self.is_of_sequences() { Along::Inputs } else { Along::Pixels }
     }
 
     /// Whether it is for sequences of words, each given by its characters.
@@ -956,7 +992,7 @@ impl Network {
             )
             .help(
                 "set `input = { shape = [1], … }`, and put `{ embedding = { rows = …, units \
-                    = … } }` first",
+                    = … } }` first; the input of a signal is `shape = [time, channels]`",
             ));
         }
         if self.is_of_words() != self.layers.iter().any(|layer| matches!(layer, Layer::CharCnn(_)))

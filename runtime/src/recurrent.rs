@@ -14,6 +14,9 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// Outputs of its gates' kernel for each unit.
+    pub const GATES: usize = 4;
+
     /// What it is, in a word.
     pub fn kind(self) -> &'static str {
         match self {
@@ -37,6 +40,15 @@ impl Cell {
         match self {
             Cell::Lstm => 3,
             Cell::Gru => 2,
+        }
+    }
+
+    /// Additions for each unit behind the gates: f·c + i·g of an LSTM; n_x + r·n_h, h - n and n +
+    /// z·(h - n) of a GRU.
+    pub fn additions(self) -> usize {
+        match self {
+            Cell::Lstm => 1,
+            Cell::Gru => 3,
         }
     }
 }

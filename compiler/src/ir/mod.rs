@@ -60,7 +60,7 @@ pub use verify::verify;
 use crate::interval::Interval;
 use gated::{Blend, Cell, Curve};
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
+use strassenc_runtime::network::plan::HIGHWAY_PRODUCTS;
 use strassenc_runtime::{Extent, Format, Shape};
 use words::gcd;
 
@@ -299,7 +299,7 @@ impl Layer {
     pub fn products_of_a_unit(&self) -> usize {
         match self.kind {
             Kind::Highway { .. } => HIGHWAY_PRODUCTS,
-            Kind::Lstm { .. } => LSTM_PRODUCTS,
+            Kind::Lstm { .. } => strassenc_runtime::Cell::Lstm.products(),
             _ => 0,
         }
     }

@@ -2,10 +2,11 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE,
-    Network, Spn, Window, check_name, within,
+    Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, MAX_ENTRIES, MAX_SIZE,
+    Network, Recurrent, Spn, Window, check_name, within,
 };
 use crate::format::Format;
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape, Sizes, moving, pooling};
 
 /// Height and width of the largest output patch of a convolution.
@@ -20,8 +21,8 @@ const MAX_ELEMENTS: usize = 1 << 24;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, counted
-    /// by kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, `gru_0`,
+    /// `last_0`, counted by kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
@@ -61,7 +62,9 @@ pub enum Op {
     /// A gated way around a linear layer.
     Highway(Gates),
     /// A layer with a state.
-    Lstm(Gates),
+    Recurrent(Cell, Along, Gates),
+    /// The last pixel of an image of one row.
+    Last,
 }
 
 /// The SPNs of a gated layer.
@@ -73,8 +76,6 @@ pub struct Gates {
     pub threshold: Option<f64>,
 }
 
-/// Products of data by data for each unit of an LSTM: σ(f)·c, σ(i)·tanh(g), σ(o)·tanh(c).
-pub const LSTM_PRODUCTS: usize = 3;
 /// Products of data by data for each unit of a highway layer: t·(h - x).
 pub const HIGHWAY_PRODUCTS: usize = 1;
 
@@ -145,10 +146,28 @@ impl Linear {
 }
 
 impl Step {
+    /// Elements of what a gated layer reads at a time, and its units: those of a pixel where it
+    /// goes from pixel to pixel.
+    fn sizes(&self) -> (usize, usize) {
+        match self.op {
+            Op::Recurrent(_, Along::Pixels, _) => (self.input.channels, self.output.channels),
+            _ => (self.input.elements(), self.output.elements()),
+        }
+    }
+
+    /// How often a gated layer computes in one inference: for each pixel where it goes from pixel
+    /// to pixel.
+    pub fn times(&self) -> usize {
+        match self.op {
+            Op::Recurrent(_, Along::Pixels, _) => self.output.pixels(),
+            _ => 1,
+        }
+    }
+
     /// Multiplications of one inference: r for each output patch of a linear layer and for each SPN
     /// of a gated one, and the products of data by data of the latter.
     pub fn multiplications(&self) -> u64 {
-        let units = self.output.elements();
+        let (_, units) = self.sizes();
         let multiplications = match &self.op {
             Op::Linear(linear) => {
                 let (down, across) = linear.patches(self.output);
@@ -157,7 +176,9 @@ impl Step {
             // The largest sum of a filter is multiplied alone.
             Op::CharCnn(_) => units,
             Op::Highway(gates) => 2 * gates.r + HIGHWAY_PRODUCTS * units,
-            Op::Lstm(gates) => 8 * gates.r + LSTM_PRODUCTS * units,
+            Op::Recurrent(cell, _, gates) => {
+                self.times() * (cell.spns() * gates.r + cell.products() * units)
+            }
             _ => 0,
         };
         multiplications as u64
@@ -174,7 +195,7 @@ impl Step {
     /// Multiplications of one inference of an ordinary layer in the place of this one: without W_c,
     /// and with groups only where it is depthwise.
     pub fn dense_multiplications(&self) -> u64 {
-        let (inputs, units) = (self.input.elements(), self.output.elements());
+        let (inputs, units) = self.sizes();
         let multiplications = match &self.op {
             Op::Linear(linear) => {
                 let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
@@ -187,7 +208,10 @@ impl Step {
                 })
                 .sum(),
             Op::Highway(_) => 2 * units * inputs + HIGHWAY_PRODUCTS * units,
-            Op::Lstm(_) => 4 * units * (inputs + units) + LSTM_PRODUCTS * units,
+            Op::Recurrent(cell, ..) => {
+                let matrices = cell.spns() / 2 * units * (inputs + units);
+                self.times() * (matrices + cell.products() * units)
+            }
             _ => 0,
         };
         multiplications as u64
@@ -195,7 +219,7 @@ impl Step {
 
     /// Entries of W_b and of W_c; none where it has none.
     pub fn entries(&self) -> (u64, u64) {
-        let (inputs, units) = (self.input.elements(), self.output.elements());
+        let (inputs, units) = self.sizes();
         let linear = match &self.op {
             Op::Linear(linear) => linear,
             Op::CharCnn(_) => {
@@ -208,8 +232,9 @@ impl Step {
             Op::Highway(gates) => {
                 return ((2 * gates.r * inputs) as u64, (2 * gates.r * units) as u64);
             }
-            Op::Lstm(gates) => {
-                return ((4 * gates.r * (inputs + units)) as u64, (8 * gates.r * units) as u64);
+            Op::Recurrent(cell, _, gates) => {
+                let rows = cell.spns() * gates.r;
+                return ((rows / 2 * (inputs + units)) as u64, (rows * units) as u64);
             }
             _ => return (0, 0),
         };
@@ -234,7 +259,8 @@ impl Step {
             Op::Embedding { .. } => "embedding".into(),
             Op::CharCnn(_) => "char-CNN".into(),
             Op::Highway(_) => "highway".into(),
-            Op::Lstm(_) => "LSTM".into(),
+            Op::Recurrent(cell, ..) => cell.kind().into(),
+            Op::Last => "last pixel".into(),
         }
     }
 
@@ -257,7 +283,7 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
     let mut signs = vec![input];
     for step in steps {
         let signed = match step.op {
-            Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) => signs[step.from[0]],
+            Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) | Op::Last => signs[step.from[0]],
             Op::Join(_) => !step.relu && step.from.iter().any(|value| signs[*value]),
             _ => !step.relu,
         };
@@ -268,8 +294,15 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
 
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     let (format, shapes) = (network.input.format(), vec![network.image()]);
-    let mut planner =
-        Planner { spn: &network.spn, format, branch: false, head: false, steps: vec![], shapes };
+    let mut planner = Planner {
+        spn: &network.spn,
+        format,
+        along: network.along(),
+        branch: false,
+        head: false,
+        steps: vec![],
+        shapes,
+    };
     let place = Place::new("layers");
     if network.layers.is_empty() {
         return Err(Violation::new(place, "there are no layers")
@@ -293,6 +326,8 @@ struct Planner<'a> {
     spn: &'a Spn,
     /// The format of the network's input.
     format: Format,
+    /// Where the state of recurrent layers goes.
+    along: Along,
     /// Whether the layers at hand are those of a branch or a head.
     branch: bool,
     /// Whether they are those of a head.
@@ -327,7 +362,9 @@ impl Planner<'_> {
                 }
                 Layer::Conv1d(conv) => {
                     let place = at.clone().key("conv1d");
-                    self.is_one_row(&place, value)?;
+                    self.is_one_row(&place, "a `conv1d`", value).map_err(|v| {
+                        v.help("use a `conv2d`, e.g. with `kernel = [1, 5]` and `pad = [0, 2]`")
+                    })?;
                     let (linear, output) = self.conv2d(&place, &conv.over_a_row(), value)?;
                     self.separate(at, before, layer, &linear)?;
                     self.linear(linear, value, output)
@@ -370,7 +407,9 @@ impl Planner<'_> {
                 }
                 Layer::CharCnn(filters) => self.char_cnn(&at.key("char_cnn"), filters, value)?,
                 Layer::Highway(highway) => self.highway(&at.key("highway"), highway, value)?,
-                Layer::Lstm(lstm) => self.lstm(&at.key("lstm"), lstm, value)?,
+                Layer::Lstm(lstm) => self.recurrent(&at.key("lstm"), Cell::Lstm, lstm, value)?,
+                Layer::Gru(gru) => self.recurrent(&at.key("gru"), Cell::Gru, gru, value)?,
+                Layer::Last => self.last(&at, value)?,
             };
         }
         Ok(value)
@@ -632,17 +671,14 @@ impl Planner<'_> {
         })
     }
 
-    /// Whether a `conv1d` can read this value.
-    fn is_one_row(&self, place: &Place, value: usize) -> Result<(), Violation> {
+    /// Whether a layer that goes along one row can read this value.
+    fn is_one_row(&self, place: &Place, layer: &str, value: usize) -> Result<(), Violation> {
         let input = self.shapes[value];
         if input.height == 1 {
             return Ok(());
         }
-        Err(Violation::new(
-            place.clone(),
-            format!("a `conv1d` goes along one row, but {input} enters"),
-        )
-        .help("use a `conv2d`, e.g. with `kernel = [1, 5]` and `pad = [0, 2]`"))
+        let cause = format!("{layer} goes along one row, but {input} enters");
+        Err(Violation::new(place.clone(), cause))
     }
 
     fn embedding(
@@ -703,15 +739,60 @@ impl Planner<'_> {
         Ok(self.push("highway", Op::Highway(gates), vec![value], Shape::vector(units)))
     }
 
-    fn lstm(&mut self, place: &Place, lstm: &Lstm, value: usize) -> Result<usize, Violation> {
-        within(place.clone().key("units"), lstm.units, 1..=MAX_SIZE / 4)?;
-        if self.branch {
-            return Err(Violation::new(place.clone(), "an LSTM cannot be in a branch")
-                .help("put it after the branches"));
+    fn recurrent(
+        &mut self,
+        place: &Place,
+        cell: Cell,
+        layer: &Recurrent,
+        value: usize,
+    ) -> Result<usize, Violation> {
+        let &Recurrent { units, r, threshold } = layer;
+        within(place.clone().key("units"), units, 1..=MAX_SIZE / Cell::GATES)?;
+        let (word, a_layer) = match cell {
+            Cell::Lstm => ("lstm", "an `lstm`"),
+            Cell::Gru => ("gru", "a `gru`"),
+        };
+        let refused = |cause: &str, help: &str| {
+            Err(Violation::new(place.clone(), format!("{a_layer} {cause}")).help(help))
+        };
+        if self.head {
+            return refused("cannot be in a head", "put it before the head");
         }
-        let inputs = self.shapes[value].elements();
-        let gates = self.gates(place, lstm.r, lstm.threshold, inputs, lstm.units)?;
-        Ok(self.push("lstm", Op::Lstm(gates), vec![value], Shape::vector(lstm.units)))
+        if self.branch {
+            return refused("cannot be in a branch", "put it before or after the branches");
+        }
+        let (inputs, output) = match (self.along, cell) {
+            (Along::Inputs, Cell::Lstm) => (self.shapes[value].elements(), Shape::vector(units)),
+            (Along::Inputs, Cell::Gru) => {
+                let cause = "goes along the time of a signal, and this network is of texts";
+                return refused(cause, "use an `lstm`");
+            }
+            (Along::Pixels, _) => {
+                self.goes_along_time(place, a_layer, value)?;
+                let input = self.shapes[value];
+                (input.channels, Shape { channels: units, ..input })
+            }
+        };
+        let gates = self.gates(place, r, threshold, inputs, units)?;
+        Ok(self.push(word, Op::Recurrent(cell, self.along, gates), vec![value], output))
+    }
+
+    fn last(&mut self, place: &Place, value: usize) -> Result<usize, Violation> {
+        self.goes_along_time(place, "\"last\"", value)?;
+        let output = Shape::vector(self.shapes[value].channels);
+        Ok(self.push("last", Op::Last, vec![value], output))
+    }
+
+    /// Whether a value has a time axis, which `layer` goes along.
+    fn goes_along_time(&self, place: &Place, layer: &str, value: usize) -> Result<(), Violation> {
+        let help = "the input of a signal is `shape = [time, channels]`, and `dense`, \"last\" and \
+            global pooling make a vector of it: put the layer before them";
+        self.is_one_row(place, layer, value).map_err(|v| v.help(help))?;
+        if self.shapes[value].width > 1 {
+            return Ok(());
+        }
+        let cause = format!("{layer} goes along time, but {} enters", self.shapes[value]);
+        Err(Violation::new(place.clone(), cause).help(help))
     }
 
     fn gates(

@@ -21,7 +21,7 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    for good in [GOOD, CONCAT, HEADS, SOUNDS, SEQUENCES] {
+    for good in [GOOD, CONCAT, HEADS, SOUNDS, SEQUENCES, SIGNALS] {
         let network = Network::parse("good", good).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
@@ -211,6 +211,57 @@ fn signals() {
     assert_eq!(windows("[64, 2]", pooled), ["1×2 1×2 0×0: 1×32×2", "1×3 1×1 0×0 p 1×1: 1×30×4"]);
 }
 
+const SIGNALS: &str = r#"name = "signals"
+input = { shape = [32, 3], bits = 8, frac = 7, signed = true }
+layers = [
+    { conv1d = { channels = 8, kernel = 4, stride = 4 } },
+    "relu",
+    { lstm = { units = 6, r = 5 } },
+    { gru = { units = 5, threshold = 1 } },
+    "last",
+    { dense = { units = 2 } },
+]
+"#;
+
+/// Recurrent layers go along the pixels of a row, with or without a `conv1d`; along the inputs of a
+/// text.
+#[test]
+fn recurrent_layers_along_time() {
+    let told = |shape: &str| {
+        let network = Network::parse("net", &SIGNALS.replace("[32, 3]", shape)).unwrap();
+        assert!(!network.is_of_sequences());
+        let steps = network.plan().unwrap();
+        let line = |s: &plan::Step| format!("{} {} {} -> {}", s.name, s.kind(), s.input, s.output);
+        (steps.iter().map(line).collect::<Vec<_>>(), steps)
+    };
+    let (lines, steps) = told("[32, 3]");
+    let expected = [
+        "conv_0 conv 1×4 / 1×4 1×32×3 -> 1×8×8",
+        "lstm_0 LSTM 1×8×8 -> 1×8×6",
+        "gru_0 GRU 1×8×6 -> 1×8×5",
+        "last_0 last pixel 1×8×5 -> 5",
+        "dense_0 dense 5 -> 2",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(told("[1, 32, 3]").0, expected);
+    // Eight pixels: eight SPNs of 5 and three products a unit; six SPNs of 5 and two products.
+    assert_eq!(steps[1].multiplications(), 8 * (8 * 5 + 3 * 6));
+    assert_eq!(steps[2].multiplications(), 8 * (6 * 5 + 2 * 5));
+    assert_eq!(steps[1].dense_multiplications(), 8 * (4 * 6 * (8 + 6) + 3 * 6));
+    assert_eq!(steps[2].dense_multiplications(), 8 * (3 * 5 * (6 + 5) + 2 * 5));
+    assert_eq!(steps[2].entries(), (3 * 5 * (6 + 5), 6 * 5 * 5));
+    for layers in ["{ lstm = { units = 6 } }", "{ gru = { units = 6 } }", "\"last\""] {
+        let text = format!(
+            "name = \"net\"\ninput = {{ shape = [32, 3], bits = 8, frac = 7 }}\nlayers = \
+             [{layers}, {{ dense = {{ units = 2 }} }}]"
+        );
+        let network = Network::parse("net", &text).unwrap();
+        assert_eq!((network.axes(), network.is_of_sequences()), (vec![1, 32, 3], false));
+    }
+    let text = Network::parse("text", SEQUENCES).unwrap();
+    assert_eq!((text.axes(), text.along()), (vec![1], crate::Along::Inputs));
+}
+
 /// A text is read with a validation part, so that `patience` and `keep_best` need no `validation`.
 const SEQUENCES: &str = r#"name = "sequences"
 input = { shape = [1], bits = 5, frac = 0 }
@@ -380,8 +431,33 @@ fn errors() {
         ("    { embedding = { rows = 9, units = 8 } },\n", ""),
         ("[1]", "[5]"),
         ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),
+        ("lstm", "gru"),
+        ("{ highway = {} }", "\"last\""),
         ("ema = 0.9", "validation = 0.1"),
         ("ema = 0.9", "learn_scales = true"),
+    ];
+    let of_signals = [
+        ("[32, 3]", "[2, 32, 3]"),
+        (
+            "    { conv1d = { channels = 8, kernel = 4, stride = 4 } },\n    \"relu\",\n",
+            "\"last\",",
+        ),
+        ("kernel = 4, stride = 4", "kernel = 32"),
+        ("units = 6", "units = 0"),
+        ("threshold = 1", "layers = 2"),
+        ("threshold = 1", "threshold = 9"),
+        ("\"last\"", "\"relu\""),
+        ("\"last\"", "\"last\", \"last\""),
+        ("    { dense = { units = 2 } },\n", ""),
+        (
+            "{ gru = { units = 5, threshold = 1 } }",
+            "{ concat = { body = [{ gru = { units = 5 } }] } }",
+        ),
+        (
+            "\"last\"",
+            "{ head = { name = \"early\", layers = [{ lstm = { units = 5 } }, \
+             { dense = { units = 2 } }] } }",
+        ),
     ];
     let mut told = String::new();
     let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
@@ -390,7 +466,8 @@ fn errors() {
         .chain(of_concats.map(|edit| (CONCAT, edit)))
         .chain(of_heads.map(|edit| (HEADS, edit)))
         .chain(of_sounds.map(|edit| (SOUNDS, edit)))
-        .chain(of_sequences.map(|edit| (SEQUENCES, edit)));
+        .chain(of_sequences.map(|edit| (SEQUENCES, edit)))
+        .chain(of_signals.map(|edit| (SIGNALS, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");
         let edited = good.replacen(from, to, 1);

@@ -15,7 +15,7 @@ impl Network {
             Layer::Conv2d(conv) => conv.r = None,
             Layer::Conv1d(conv) => conv.r = None,
             Layer::Highway(highway) => highway.r = None,
-            Layer::Lstm(lstm) => lstm.r = None,
+            Layer::Lstm(layer) | Layer::Gru(layer) => layer.r = None,
             _ => {}
         });
         let plain = self.spn.plain;
@@ -59,7 +59,7 @@ impl Network {
             Layer::Conv2d(conv) => conv.threshold = None,
             Layer::Conv1d(conv) => conv.threshold = None,
             Layer::Highway(highway) => highway.threshold = None,
-            Layer::Lstm(lstm) => lstm.threshold = None,
+            Layer::Lstm(layer) | Layer::Gru(layer) => layer.threshold = None,
             _ => {}
         });
     }

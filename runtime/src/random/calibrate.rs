@@ -96,8 +96,14 @@ pub fn calibrate(
                 let value = joined(*join, sides, step, network.bits.activations);
                 (Made::Join(value.format), value)
             }
-            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
-                return Err(Error::internal(&step.name, "is for sequences, and no images"));
+            Op::Embedding { .. }
+            | Op::CharCnn(_)
+            | Op::Highway(_)
+            | Op::Recurrent(..)
+            | Op::Last => {
+                let cause =
+                    "is recurrent, and only networks without a state are made at random yet";
+                return Err(Error::input(&step.name, cause));
             }
         };
         let figures = figures(step, &layer, &value, is_output(steps, k));

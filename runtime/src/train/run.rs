@@ -13,9 +13,10 @@ use crate::format::Format;
 use crate::lock::Lock;
 use crate::model::{self, Model};
 use crate::model_file;
-use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
+use crate::network::plan::HIGHWAY_PRODUCTS;
 use crate::network::{Measure, Network};
 use crate::onnx::{self, Classifier};
+use crate::recurrent::Cell;
 use crate::shape::Shape;
 use crate::wording;
 use serde::Serialize;
@@ -589,7 +590,7 @@ fn summarise(
             model::Layer::Highway(model::Highway { gates, .. })
             | model::Layer::Lstm(model::Lstm { gates, .. }) => {
                 let products = if let model::Layer::Lstm(_) = layer {
-                    LSTM_PRODUCTS
+                    Cell::Lstm.products()
                 } else {
                     HIGHWAY_PRODUCTS
                 };

@@ -194,7 +194,11 @@ impl<T: Real> Float<T> {
                 Op::Join(Join::Concat) => {
                     Layer::Concat { concat: Concat::new(step.input, step.output), relu: step.relu }
                 }
-                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                Op::Embedding { .. }
+                | Op::CharCnn(_)
+                | Op::Highway(_)
+                | Op::Recurrent(..)
+                | Op::Last => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
             };

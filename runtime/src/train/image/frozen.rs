@@ -499,7 +499,11 @@ impl Frozen {
                 Op::Join(Join::Concat) => {
                     Kind::Concat(Concat::new(step.input, step.output), joins.next()?)
                 }
-                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                Op::Embedding { .. }
+                | Op::CharCnn(_)
+                | Op::Highway(_)
+                | Op::Recurrent(..)
+                | Op::Last => {
                     return None;
                 }
             };

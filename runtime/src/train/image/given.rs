@@ -40,6 +40,9 @@ pub fn given(network: &Network, layers: &[Given], samples: &Values) -> Result<Mo
     if network.is_of_sequences() {
         return Err(Error::input(place(), "is for sequences: its layers are not made of arrays"));
     }
+    if network.has_memory() {
+        return Err(Error::input(place(), "has recurrent layers, which are not made of arrays"));
+    }
     if linear.len() != layers.len() {
         let cause = format_args!("has {} linear layers, {} are given", linear.len(), layers.len())
             .to_string();

@@ -156,6 +156,12 @@ impl Learner for ImageLearner {
             )
             .help("name a text: --data text:FILE"));
         }
+        if network.has_memory() {
+            return Err(Error::input(
+                format_args!("network `{}`", network.name),
+                "has recurrent layers along signals, which are not trained yet",
+            ));
+        }
         if network.has_heads() {
             return Err(Error::input(
                 format_args!("network `{}`", network.name),

@@ -107,7 +107,11 @@ pub fn fold_with(
                 joins.push(format);
                 (y, format.frac)
             }
-            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+            Op::Embedding { .. }
+            | Op::CharCnn(_)
+            | Op::Highway(_)
+            | Op::Recurrent(..)
+            | Op::Last => {
                 unreachable!("networks of sequences have a trainer of their own")
             }
         };

@@ -156,7 +156,7 @@ impl<T: Real> Sequence<T> {
                     bias.value.slice_mut(s![.., ..n_out]).fill(T::real(-2.0));
                     Layer::Highway(linear, bias)
                 }
-                Op::Lstm(Gates { r: budget, .. }) => {
+                Op::Recurrent(_, _, Gates { r: budget, .. }) => {
                     let x = Linear::new((n_in, n_out), 4, r(*budget), 1.0 / 3.0, rng);
                     let h = Linear::new((n_out, n_out), 4, r(*budget), 1.0 / 3.0, rng);
                     let mut bias = Parameter::vector(4 * n_out, 0.0);
@@ -495,7 +495,7 @@ impl<T: Real> Sequence<T> {
         for (layer, step) in self.layers.iter_mut().zip(&steps) {
             let threshold = match &step.op {
                 Op::Linear(linear) => linear.threshold,
-                Op::Highway(gates) | Op::Lstm(gates) => gates.threshold,
+                Op::Highway(gates) | Op::Recurrent(_, _, gates) => gates.threshold,
                 _ => None,
             };
             let ternariser = Ternariser {

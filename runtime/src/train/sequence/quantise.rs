@@ -253,7 +253,7 @@ fn dense(
     let budget = match &step.op {
         Op::Linear(linear) => linear.r,
         Op::Highway(gates) => 2 * gates.r,
-        Op::Lstm(gates) => 8 * gates.r,
+        Op::Recurrent(cell, _, gates) => cell.spns() * gates.r,
         _ => 0,
     };
     model::Dense {
