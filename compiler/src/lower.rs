@@ -17,12 +17,14 @@ pub use prune::prune;
 pub use reload::{MOST_BITS, reload};
 
 use crate::interval::Interval;
-use crate::ir::gated::{Blend, Cell, Curve};
+use crate::ir::gated::{self, Blend, Curve};
 use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows};
 use intervals::{added, blended, columns, looked_up, pixel, pooled, side_by_side};
 use ndarray::{Array1, Array2, Axis};
-use strassenc_runtime::model::{Branches, Conv2d, Dense, Highway, Layer, Lstm, Output, Spn, Table};
-use strassenc_runtime::{Error, Extent, Format, Join, Model, Result, Shape};
+use strassenc_runtime::model::{
+    Branches, Conv2d, Dense, Highway, Layer, Output, Recurrent, Spn, Table,
+};
+use strassenc_runtime::{Along, Cell, Error, Extent, Format, Join, Model, Result, Shape};
 
 /// Lowers a model.
 ///
@@ -107,7 +109,14 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
                 format,
             )
         }
-        Layer::Lstm(lstm) => {
+        Layer::Recurrent(
+            Recurrent { kind: Cell::Gru, .. } | Recurrent { along: Along::Pixels, .. },
+        )
+        | Layer::Last(_) => {
+            let place = format_args!("layer `{}`", layer.name()).to_string();
+            return Err(Error::input(place, "cannot be made hardware of yet"));
+        }
+        Layer::Recurrent(lstm) => {
             let cell = cell(lstm)?;
             let h = cell.hidden_interval();
             let x = elements(&edge).chain(vec![h; lstm.units()]).collect();
@@ -179,7 +188,7 @@ fn add_highway(dataflow: &mut Dataflow, highway: &Highway, from: EdgeId) -> Resu
     Ok(push(dataflow, &highway.gates.name, vec![from, from], input, kind, yields))
 }
 
-fn cell(lstm: &Lstm) -> Result<Cell> {
+fn cell(lstm: &Recurrent) -> Result<gated::Cell> {
     let Output::Requantised { format, .. } = lstm.gates.output else {
         return Err(Error::internal(
             format_args!("layer `{}`", lstm.gates.name),
@@ -187,7 +196,7 @@ fn cell(lstm: &Lstm) -> Result<Cell> {
         ));
     };
     let (sigmoid, tanh) = (curve(&lstm.sigmoid, true), curve(&lstm.tanh, false));
-    Ok(Cell { sigmoid, tanh, gate: format, state: lstm.cell, hidden: lstm.hidden })
+    Ok(gated::Cell { sigmoid, tanh, gate: format, state: lstm.cell, hidden: lstm.hidden })
 }
 
 fn curve(table: &Table, sigmoid: bool) -> Curve {

@@ -4,9 +4,10 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool,
-    PoolKind, Upsample,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Model, Output, Pool, PoolKind,
+    Recurrent, Upsample,
 };
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Join, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rayon::prelude::*;
@@ -22,13 +23,16 @@ fn round_shift(v: i64, shift: i32) -> i64 {
     if shift > 0 { (v + (1 << (shift - 1))) >> shift } else { v << -shift }
 }
 
-/// The state of a recurrent network: what its LSTM layers keep from one input of a sequence to the
-/// next.
+/// The state of a recurrent network: what its recurrent layers keep from one input of a sequence to
+/// the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// (c, h) by layer; all 0 for a layer that is not there yet.
-    cells: BTreeMap<String, (Vec<i64>, Vec<i64>)>,
+    /// By layer; all 0 for a layer that is not there yet.
+    cells: BTreeMap<String, Kept>,
 }
+
+/// c and h of one layer.
+type Kept = (Vec<i64>, Vec<i64>);
 
 impl State {
     /// That of the start of a sequence.
@@ -134,7 +138,10 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     let mut heads = vec![];
     for (i, z) in model.layers.iter().enumerate() {
         edges.push(match z {
-            Layer::Lstm(l) => lstm(l, &edges[i], state),
+            Layer::Recurrent(r) if r.along == Along::Inputs => {
+                let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
+                recurrent(r, &edges[i], kept)
+            }
             z => layer(z, &edges[i], edge, &mut heads)?,
         });
         edge = z.yields(edge)?;
@@ -198,8 +205,12 @@ fn layer(
         }
         Layer::CharCnn(c) => char_cnn(c, x, shape),
         Layer::Highway(h) => highway(h, x, format),
-        // A valid model has none in a branch.
-        Layer::Lstm(l) => lstm(l, x, &mut State::start()),
+        Layer::Recurrent(r) => {
+            let mut kept = zeros(r);
+            let pixels = x.chunks_exact(r.inputs());
+            pixels.flat_map(|pixel| recurrent(r, pixel, &mut kept)).collect()
+        }
+        Layer::Last(_) => x[x.len() - shape.channels..].to_vec(),
     })
 }
 
@@ -434,30 +445,54 @@ fn highway(layer: &Highway, x: &[i64], format: Format) -> Vec<i64> {
     z
 }
 
-/// The next h; state becomes the next (c, h).
-fn lstm(layer: &Lstm, x: &[i64], state: &mut State) -> Vec<i64> {
+/// c and h at the start.
+fn zeros(layer: &Recurrent) -> Kept {
+    (vec![0; layer.units()], vec![0; layer.units()])
+}
+
+/// The next h, for the next x; c and h become the next ones.
+fn recurrent(layer: &Recurrent, x: &[i64], (c, h): &mut Kept) -> Vec<i64> {
     let n = layer.units();
-    let zeros = || (vec![0; n], vec![0; n]);
-    let (cell, hidden) = state.cells.entry(layer.gates.name.clone()).or_insert_with(zeros);
-    let gates = dense(&layer.gates, &[x, hidden].concat());
-    let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
+    let gates = dense(&layer.gates, &[x, h].concat());
     let gate_format = match &layer.gates.output {
         Output::Requantised { format, .. } => *format,
         // A valid model has none here.
         Output::Raw => layer.cell,
     };
     for j in 0..n {
-        let [i, f, g, o] = [0, 1, 2, 3].map(|k| gates[k * n + j]);
-        let (kept, new) = (sigmoid.sigmoid(f) * cell[j], sigmoid.sigmoid(i) * tanh.tanh(g));
-        let (kept_frac, new_frac) = (sigmoid.frac + layer.cell.frac, sigmoid.frac + tanh.frac);
-        let frac = kept_frac.max(new_frac);
-        let sum = (kept << (frac - kept_frac)) + (new << (frac - new_frac));
-        cell[j] = layer.cell.saturate(round_shift(sum, frac - layer.cell.frac));
-        let index = gate_format.saturate(round_shift(cell[j], layer.cell.frac - gate_format.frac));
-        let h = sigmoid.sigmoid(o) * tanh.tanh(index);
-        hidden[j] = layer.hidden.saturate(round_shift(h, new_frac - layer.hidden.frac));
+        let unit = [0, 1, 2, 3].map(|k| gates[k * n + j]);
+        (c[j], h[j]) = match layer.kind {
+            Cell::Lstm => lstm(layer, gate_format, unit, c[j]),
+            Cell::Gru => gru(layer, gate_format, unit, c[j]),
+        };
     }
-    hidden.clone()
+    h.clone()
+}
+
+/// The next c and h of a unit.
+fn lstm(layer: &Recurrent, gate_format: Format, [i, f, g, o]: [i64; 4], c: i64) -> (i64, i64) {
+    let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
+    let (kept, new) = (sigmoid.sigmoid(f) * c, sigmoid.sigmoid(i) * tanh.tanh(g));
+    let (kept_frac, new_frac) = (sigmoid.frac + layer.cell.frac, sigmoid.frac + tanh.frac);
+    let frac = kept_frac.max(new_frac);
+    let sum = (kept << (frac - kept_frac)) + (new << (frac - new_frac));
+    let c = layer.cell.saturate(round_shift(sum, frac - layer.cell.frac));
+    let index = gate_format.saturate(round_shift(c, layer.cell.frac - gate_format.frac));
+    let h = sigmoid.sigmoid(o) * tanh.tanh(index);
+    (c, layer.hidden.saturate(round_shift(h, new_frac - layer.hidden.frac)))
+}
+
+/// The next c and h of a unit: n + z (c - n), and the same in the format of h.
+fn gru(layer: &Recurrent, gate_format: Format, [r, z, n_x, n_h]: [i64; 4], c: i64) -> (i64, i64) {
+    let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
+    let v = (n_x << sigmoid.frac) + sigmoid.sigmoid(r) * n_h;
+    let n = tanh.tanh(gate_format.saturate(round_shift(v, sigmoid.frac)));
+    let frac = layer.cell.frac.max(tanh.frac);
+    let n = n << (frac - tanh.frac);
+    let difference = (c << (frac - layer.cell.frac)) - n;
+    let sum = (n << sigmoid.frac) + sigmoid.sigmoid(z) * difference;
+    let c = layer.cell.saturate(round_shift(sum, frac + sigmoid.frac - layer.cell.frac));
+    (c, layer.hidden.saturate(round_shift(c, layer.cell.frac - layer.hidden.frac)))
 }
 
 /// W_c[(W_a a) ⊙ (W_b b)], where x is a, then b.

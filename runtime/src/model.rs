@@ -10,6 +10,7 @@ pub(crate) use validate::gate_format;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::network::{Network, Recipe};
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape, moving, pooling};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -108,8 +109,10 @@ pub enum Layer {
     CharCnn(CharCnn),
     /// A gated way around a linear layer.
     Highway(Highway),
-    /// A long short-term memory, whose state goes from one input of a sequence to the next.
-    Lstm(Lstm),
+    /// A layer with a state, which goes along the inputs of a sequence or the pixels of a row.
+    Recurrent(Recurrent),
+    /// The last pixel of a row.
+    Last(Last),
 }
 
 /// The layers that a network of vectors is made of: products of sums, and sums of those products.
@@ -331,27 +334,42 @@ pub struct Highway {
     pub sigmoid: Table,
 }
 
-/// A long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate): n_in inputs, n
-/// units, and a state (c, h) of 2n integers, 0 where a sequence begins. Three multiplications per
-/// unit, besides those of the gates.
+/// A layer with a state (c, h) of 2n integers for n units, 0 at the start: a long short-term memory
+/// (Hochreiter & Schmidhuber 1997, with a forget gate), or a gated recurrent unit (Cho et al. 2014,
+/// with its reset behind the product). h is what leaves.
 ///
-/// The four gates are `(i, f, g, o) = G [x; h]`, then `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`
-/// and `h' = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
+/// The gates of an LSTM are `(i, f, g, o) = G [x; h]`, then `c' = saturate(round(σ(f)·c +
+/// σ(i)·tanh(g)))` and `h' = saturate(round(σ(o)·tanh(c')))`. Those of a GRU are `(r, z, n_x, n_h) =
+/// G [x; h]`, then `n = tanh(saturate(round(n_x + σ(r)·n_h)))`, `c' = saturate(round(n + σ(z)·(c -
+/// n)))`, and h' is c' in the format of h: c is the h that the next step starts from, before it is
+/// rounded for the products of the gates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lstm {
-    /// G as one dense layer with the name of the LSTM: n_in + n inputs, x before h, and 4n outputs,
-    /// all of i, then f, g and o. Its output is requantised to the signed format in which the
-    /// tables are looked up.
+pub struct Recurrent {
+    /// What it makes of gates and state.
+    pub kind: Cell,
+    /// What its state goes along.
+    pub along: Along,
+    /// G as one dense layer with the name of this one: n_in + n inputs, x before h, and 4n outputs,
+    /// all of i, then f, g and o, or all of r, then z, n_x and n_h. Its output is requantised to the
+    /// signed format in which the tables are looked up. No row of W_b reads both x and h; of a GRU
+    /// n_x has no product of h, and n_h none of x.
     pub gates: Dense,
     /// The table of σ.
     pub sigmoid: Table,
     /// The table of tanh.
     pub tanh: Table,
-    /// The format of c, signed. tanh(c) is looked up after c is requantised to the format of the
-    /// gates.
+    /// The format of c, signed. The tanh(c) of an LSTM is looked up after c is requantised to the
+    /// format of the gates.
     pub cell: Format,
     /// The format of h, signed.
     pub hidden: Format,
+}
+
+/// The last pixel of an image of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Last {
+    /// Unique name within the model, e.g. `last_0`.
+    pub name: String,
 }
 
 /// What happens to y at the end of a layer.
@@ -460,8 +478,9 @@ impl Layer {
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
-            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) => "images",
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => {
+            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => "images",
+            Layer::Recurrent(Recurrent { along: Along::Pixels, .. }) => "images",
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Recurrent(_) => {
                 "sequences"
             }
             Layer::Branches(_) | Layer::Head(_) => {
@@ -503,7 +522,8 @@ impl Layer {
             Layer::Embedding(_) => "embedding".into(),
             Layer::CharCnn(_) => "char-CNN".into(),
             Layer::Highway(_) => "highway".into(),
-            Layer::Lstm(_) => "LSTM".into(),
+            Layer::Recurrent(layer) => layer.kind.kind().into(),
+            Layer::Last(_) => "last".into(),
         }
     }
 
@@ -520,7 +540,8 @@ impl Layer {
             Layer::Embedding(e) => &e.name,
             Layer::CharCnn(c) => &c.filters.name,
             Layer::Highway(h) => &h.gates.name,
-            Layer::Lstm(l) => &l.gates.name,
+            Layer::Recurrent(r) => &r.gates.name,
+            Layer::Last(l) => &l.name,
         }
     }
 
@@ -596,7 +617,7 @@ impl Highway {
     }
 }
 
-impl Lstm {
+impl Recurrent {
     /// Units n: elements of h and of c.
     pub fn units(&self) -> usize {
         self.gates.outputs() / 4
@@ -732,7 +753,9 @@ impl Model {
 
     /// Whether it works on sequences: it has a state, which goes from one input to the next.
     pub fn is_recurrent(&self) -> bool {
-        self.layers.iter().any(|layer| matches!(layer, Layer::Lstm(_)))
+        self.layers
+            .iter()
+            .any(|layer| matches!(layer, Layer::Recurrent(Recurrent { along: Along::Inputs, .. })))
     }
 
     /// Number of outputs: those of the last layer, then those of each head.

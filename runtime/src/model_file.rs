@@ -14,9 +14,10 @@ use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Head, Highway, Layer, Lstm, Model,
-    Output, Pool, PoolKind, Provenance, Table, Upsample,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Head, Highway, Last, Layer, Model,
+    Output, Pool, PoolKind, Provenance, Recurrent, Table, Upsample,
 };
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join};
 use crate::wording::of_json;
 use ndarray::{Array, Dimension, IxDyn};
@@ -111,17 +112,33 @@ enum LayerDocument {
         gate_frac: i32,
         sigmoid_frac: i32,
     },
-    Lstm {
+    Lstm(RecurrentDocument),
+    Gru(RecurrentDocument),
+    Last {
         name: String,
-        budget: usize,
-        coefficient_bits: u32,
-        product_frac: i32,
-        output: OutputDocument,
-        sigmoid_frac: i32,
-        tanh_frac: i32,
-        cell: Format,
-        hidden: Format,
     },
+}
+
+/// An LSTM or a GRU.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecurrentDocument {
+    name: String,
+    budget: usize,
+    coefficient_bits: u32,
+    product_frac: i32,
+    output: OutputDocument,
+    sigmoid_frac: i32,
+    tanh_frac: i32,
+    cell: Format,
+    hidden: Format,
+    /// Files that say nothing of it are of a time when there was nothing else.
+    #[serde(default, skip_serializing_if = "is_default")]
+    along: Along,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A residual or a concat.
@@ -306,14 +323,18 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
             LayerDocument::Dense { name, output, .. }
             | LayerDocument::CharCnn { name, output, .. }
             | LayerDocument::Highway { name, output, .. }
-            | LayerDocument::Lstm { name, output, .. } => {
+            | LayerDocument::Lstm(RecurrentDocument { name, output, .. })
+            | LayerDocument::Gru(RecurrentDocument { name, output, .. }) => {
                 add(name, &coefficients);
                 add(name, &[("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2), ("bias", Dtype::I64, 1)]);
-                if let LayerDocument::Highway { .. } | LayerDocument::Lstm { .. } = layer {
-                    add(name, &[("sigmoid", Dtype::I32, 1)]);
-                }
-                if let LayerDocument::CharCnn { .. } | LayerDocument::Lstm { .. } = layer {
-                    add(name, &[("tanh", Dtype::I32, 1)]);
+                let tables: &[&str] = match layer {
+                    LayerDocument::Dense { .. } => &[],
+                    LayerDocument::CharCnn { .. } => &["tanh"],
+                    LayerDocument::Highway { .. } => &["sigmoid"],
+                    _ => &["sigmoid", "tanh"],
+                };
+                for table in tables {
+                    add(name, &[(table, Dtype::I32, 1)]);
                 }
                 (name, output)
             }
@@ -330,7 +351,9 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
                 add(name, &[("w_b", Dtype::I8, 4), ("w_c", Dtype::I8, 4), ("bias", Dtype::I64, 3)]);
                 (name, output)
             }
-            LayerDocument::Pool { .. } | LayerDocument::Upsample { .. } => continue,
+            LayerDocument::Pool { .. }
+            | LayerDocument::Upsample { .. }
+            | LayerDocument::Last { .. } => continue,
             LayerDocument::Residual(branches) | LayerDocument::Concat(branches) => {
                 expected(&branches.body, names);
                 expected(&branches.shortcut, names);
@@ -432,6 +455,19 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
     let table = |name: &str, field: &str, frac: i32| -> Result<Table> {
         Ok(Table { values: i32s(name, field)?, frac })
     };
+    let recurrent = |kind: Cell, document: RecurrentDocument| -> Result<Layer> {
+        let RecurrentDocument { name, budget, coefficient_bits, product_frac, output, .. } =
+            document;
+        Ok(Layer::Recurrent(Recurrent {
+            kind,
+            along: document.along,
+            gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
+            sigmoid: table(&name, "sigmoid", document.sigmoid_frac)?,
+            tanh: table(&name, "tanh", document.tanh_frac)?,
+            cell: document.cell,
+            hidden: document.hidden,
+        }))
+    };
     let joined = |join: Join, branches: BranchesDocument| -> Result<Layer> {
         let BranchesDocument { name, body, shortcut, format } = branches;
         let (body, shortcut) = (layers(body)?, layers(shortcut)?);
@@ -472,23 +508,9 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             gate_frac,
             sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
         }),
-        LayerDocument::Lstm {
-            name,
-            budget,
-            coefficient_bits,
-            product_frac,
-            output,
-            sigmoid_frac,
-            tanh_frac,
-            cell,
-            hidden,
-        } => Layer::Lstm(Lstm {
-            gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
-            sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
-            tanh: table(&name, "tanh", tanh_frac)?,
-            cell,
-            hidden,
-        }),
+        LayerDocument::Lstm(document) => recurrent(Cell::Lstm, document)?,
+        LayerDocument::Gru(document) => recurrent(Cell::Gru, document)?,
+        LayerDocument::Last { name } => Layer::Last(Last { name }),
         LayerDocument::Bilinear { name, output } => Layer::Bilinear(Bilinear {
             w_a: array(tensors, &name, "w_a", i8::from_le_bytes)?,
             w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
@@ -560,7 +582,7 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
         if let Layer::Dense(dense)
         | Layer::CharCnn(CharCnn { filters: dense, .. })
         | Layer::Highway(Highway { gates: dense, .. })
-        | Layer::Lstm(Lstm { gates: dense, .. }) = layer
+        | Layer::Recurrent(Recurrent { gates: dense, .. }) = layer
         {
             add("w_b", i8s(&dense.w_b));
             add("coefficients", i32s(&dense.coefficients));
@@ -579,9 +601,9 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
             Layer::Highway(highway) => {
                 add("sigmoid", i32s(&highway.sigmoid.values));
             }
-            Layer::Lstm(lstm) => {
-                add("sigmoid", i32s(&lstm.sigmoid.values));
-                add("tanh", i32s(&lstm.tanh.values));
+            Layer::Recurrent(recurrent) => {
+                add("sigmoid", i32s(&recurrent.sigmoid.values));
+                add("tanh", i32s(&recurrent.tanh.values));
             }
             Layer::Embedding(embedding) => {
                 add("table", i32s(&embedding.table));
@@ -598,7 +620,7 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
                 add("w_c", i8s(&conv.w_c));
                 add("bias", i64s(&conv.bias));
             }
-            Layer::Pool(_) | Layer::Upsample(_) => {}
+            Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => {}
             Layer::Branches(branches) => {
                 tensors.extend(self::tensors(&branches.body));
                 tensors.extend(self::tensors(&branches.shortcut));
@@ -723,17 +745,25 @@ fn document_of(layer: &Layer) -> LayerDocument {
             gate_frac: h.gate_frac,
             sigmoid_frac: h.sigmoid.frac,
         },
-        Layer::Lstm(l) => LayerDocument::Lstm {
-            name,
-            budget: l.gates.budget,
-            coefficient_bits: l.gates.coefficient_bits,
-            product_frac: l.gates.product_frac,
-            output: output(&l.gates.output),
-            sigmoid_frac: l.sigmoid.frac,
-            tanh_frac: l.tanh.frac,
-            cell: l.cell,
-            hidden: l.hidden,
-        },
+        Layer::Recurrent(r) => {
+            let document = RecurrentDocument {
+                name,
+                budget: r.gates.budget,
+                coefficient_bits: r.gates.coefficient_bits,
+                product_frac: r.gates.product_frac,
+                output: output(&r.gates.output),
+                sigmoid_frac: r.sigmoid.frac,
+                tanh_frac: r.tanh.frac,
+                cell: r.cell,
+                hidden: r.hidden,
+                along: r.along,
+            };
+            match r.kind {
+                Cell::Lstm => LayerDocument::Lstm(document),
+                Cell::Gru => LayerDocument::Gru(document),
+            }
+        }
+        Layer::Last(_) => LayerDocument::Last { name },
     }
 }
 

@@ -7,9 +7,10 @@
 //! values of a valid model are integers below [`MAGNITUDE_LIMIT`](crate::model::MAGNITUDE_LIMIT),
 //! and scales are powers of two. All operators are standard ones.
 //!
-//! A recurrent network's graph is one step of a sequence: of each LSTM it takes the state,
-//! `NAME_c` and `NAME_h`, int64 `[samples, units]`, and yields the next, `NAME_c_next` and
-//! `NAME_h_next`. A sequence starts with zeros; the samples are sequences side by side.
+//! A recurrent network's graph is one step of a sequence: of each recurrent layer it takes the
+//! state, `NAME_c` and `NAME_h`, int64 `[samples, units]`, and yields the next, `NAME_c_next` and
+//! `NAME_h_next`. A sequence starts with zeros; the samples are sequences side by side. A layer
+//! that goes along the pixels of a row is a `Scan`, and has no state outside of it.
 
 mod graph;
 mod import;
@@ -23,6 +24,7 @@ pub use teacher::{Answer, Classifier, Run, Teacher};
 
 use crate::error::Result;
 use crate::model::{Layer, Model};
+use crate::recurrent::Along;
 use crate::shape::Shape;
 use graph::Graph;
 use messages::{
@@ -61,10 +63,12 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let mut value = graph.cast("x_f64", "x", DOUBLE);
     let mut edge = model.input();
     for layer in &model.layers {
-        if let Layer::Lstm(lstm) = layer {
+        if let Layer::Recurrent(recurrent) = layer
+            && recurrent.along == Along::Inputs
+        {
             for state in ["c", "h"].map(|state| format!("{}_{state}", layer.name())) {
-                input.push(ValueInfoProto::int64(&state, lstm.units()));
-                output.push(ValueInfoProto::int64(&format!("{state}_next"), lstm.units()));
+                input.push(ValueInfoProto::int64(&state, recurrent.units()));
+                output.push(ValueInfoProto::int64(&format!("{state}_next"), recurrent.units()));
             }
         }
         value = graph.layer(layer, &value, edge)?;

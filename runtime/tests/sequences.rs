@@ -260,7 +260,8 @@ fn integers_are_golden_s(network: &Network, bound: f64) -> Vec<Epoch> {
         for (value, edge) in values.iter().zip(&edges[1..]) {
             assert_eq!(value.iter().map(|v| *v as i64).collect::<Vec<_>>(), *edge);
         }
-        let lstm = model.layers.iter().position(|layer| matches!(layer, Layer::Lstm(_))).unwrap();
+        let lstm =
+            model.layers.iter().position(|layer| matches!(layer, Layer::Recurrent(_))).unwrap();
         moved += usize::from(edges[lstm + 1].iter().any(|h| *h != 0));
         let unit = 2f64.powi(-model.output_frac());
         let logits: Vec<f64> = edges[edges.len() - 1].iter().map(|y| *y as f64 * unit).collect();

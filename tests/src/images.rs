@@ -1,12 +1,13 @@
 //! Random models that work on images, the same for the same seed.
 
+use crate::sequences::{any_cell, recurrent};
 use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Head, Layer, Output, Pool, PoolKind, Provenance, Upsample,
+    Branches, Conv2d, Dense, Edge, Head, Last, Layer, Output, Pool, PoolKind, Provenance, Upsample,
 };
-use strassenc_runtime::{Extent, Format, Join, Model, Shape};
+use strassenc_runtime::{Along, Extent, Format, Join, Model, Shape};
 
 /// A network of convolutions, pooling, upsampling, residuals, concatenations and at times a dense
 /// layer over a small image, at times of one row, one column or one pixel; kernels, strides, pads,
@@ -68,6 +69,40 @@ pub fn headed_model(seed: u64) -> Model {
     while !model.has_heads() {
         model.layers = builder.headed(layers.clone(), edge);
     }
+    model.validate().expect("a random model is valid");
+    model
+}
+
+/// A model over an image of one row with recurrent layers along its pixels, often with a
+/// convolution before them, between them, or a last pixel behind them, and a dense layer.
+pub fn row_model(seed: u64) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(6);
+    let format = any_format(&mut rng);
+    let shape = vec![1, rng.random_range(1..=7), rng.random_range(1..=4)];
+    let mut builder = Builder { up: rng.clone(), rng, layers: 0 };
+    let mut edge = (Shape::of(&shape), format);
+    let mut layers = vec![];
+    for _ in 0..builder.rng.random_range(1..=2) {
+        if builder.rng.random_bool(0.6) {
+            let layer = builder.conv2d(edge, None, false);
+            edge = layer.yields(edge).unwrap();
+            layers.push(layer);
+        }
+        let kind = any_cell(&mut builder.rng);
+        let name = builder.name(&kind.kind().to_lowercase());
+        let of = (edge.0.channels, edge.1);
+        let layer = recurrent(&mut builder.rng, (kind, Along::Pixels), name, of);
+        layers.push(Layer::Recurrent(layer));
+        edge = layers[layers.len() - 1].yields(edge).unwrap();
+    }
+    if builder.rng.random_bool(0.5) {
+        layers.push(Layer::Last(Last { name: builder.name("last") }));
+        edge = layers[layers.len() - 1].yields(edge).unwrap();
+    }
+    layers.push(builder.dense(edge));
+    let (input, provenance) = (Edge { shape, format }, Provenance::default());
+    let model = Model { name: "rows".into(), input, layers, provenance };
     model.validate().expect("a random model is valid");
     model
 }

@@ -6,7 +6,7 @@ pub mod models;
 pub mod sequences;
 
 pub use engines::random_engines;
-pub use images::{headed_model, image_model};
+pub use images::{headed_model, image_model, row_model};
 pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::{large_table_model, sequence_answers, sequence_model};
 

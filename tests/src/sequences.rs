@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
 use strassenc_runtime::model::{
-    CharCnn, Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table,
+    CharCnn, Dense, Edge, Embedding, Highway, Layer, Output, Provenance, Recurrent, Table,
 };
-use strassenc_runtime::{Format, Model, golden};
+use strassenc_runtime::{Along, Cell, Format, Model, golden};
 
 /// A model whose table is too large for the text of its ROM, which is in a file of its own.
 pub fn large_table_model() -> Model {
@@ -38,7 +38,7 @@ pub fn sequence_answers(model: &Model, inputs: &[Vec<i64>]) -> Vec<Vec<i64>> {
     inputs.iter().map(step).collect()
 }
 
-/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them,
+/// A model of one or two recurrent layers of odd sizes, often with an embedding or vectors before them,
 /// or filters over words, highway layers among them, and a dense layer at the end. Tables are
 /// arbitrary, formats of any fit.
 pub fn sequence_model(seed: u64) -> Model {
@@ -69,14 +69,18 @@ pub fn sequence_model(seed: u64) -> Model {
     } else {
         n *= characters;
     }
-    let recurrent = rng.random_range(1..=2);
-    for i in 0..recurrent {
+    // Of its own, so that all else is drawn as it would be without.
+    let mut cells = ChaCha8Rng::seed_from_u64(seed);
+    cells.set_stream(5);
+    for i in 0..rng.random_range(1..=2) {
         if rng.random_bool(0.4) {
             layers.push(Layer::Highway(highway(&mut rng, format!("highway_{i}"), n, x)));
         }
-        let layer = lstm(&mut rng, format!("lstm_{i}"), n, x);
+        let kind = any_cell(&mut cells);
+        let name = format!("{}_{i}", kind.kind().to_lowercase());
+        let layer = recurrent(&mut rng, (kind, Along::Inputs), name, (n, x));
         (n, x) = (layer.units(), layer.hidden);
-        layers.push(Layer::Lstm(layer));
+        layers.push(Layer::Recurrent(layer));
     }
     let outputs = rng.random_range(1..=7);
     let rows = rng.random_range(0..=6);
@@ -165,7 +169,18 @@ fn highway(rng: &mut ChaCha8Rng, name: String, n: usize, x: Format) -> Highway {
     }
 }
 
-fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
+/// Either cell, an LSTM more often.
+pub(crate) fn any_cell(rng: &mut ChaCha8Rng) -> Cell {
+    if rng.random_bool(0.4) { Cell::Gru } else { Cell::Lstm }
+}
+
+/// A recurrent layer over n_in elements of this format.
+pub(crate) fn recurrent(
+    rng: &mut ChaCha8Rng,
+    (kind, along): (Cell, Along),
+    name: String,
+    (n_in, x): (usize, Format),
+) -> Recurrent {
     let units = rng.random_range(1..=6);
     let gate =
         Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
@@ -173,7 +188,9 @@ fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
         |rng: &mut ChaCha8Rng, bits| Format { signed: true, bits, frac: rng.random_range(0..=9) };
     let (cell_bits, hidden_bits) = (rng.random_range(2..=16), rng.random_range(2..=9));
     let (cell, hidden) = (signed(rng, cell_bits), signed(rng, hidden_bits));
-    let mut layer = Lstm {
+    let mut layer = Recurrent {
+        kind,
+        along,
         gates: Dense {
             name: name.clone(),
             budget: 0,
@@ -197,6 +214,20 @@ fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
         let of_x = rng.random_bool(0.5);
         for (j, w) in row.iter_mut().enumerate() {
             if (j < n_in) != of_x {
+                *w = 0;
+            }
+        }
+    }
+    if kind == Cell::Gru {
+        let Dense { w_b, w_c, .. } = &mut layer.gates;
+        for ((c, i), w) in w_c.indexed_iter_mut() {
+            // n_x is of x alone, n_h of h alone.
+            let other = match c / units {
+                2 => n_in..n_in + units,
+                3 => 0..n_in,
+                _ => continue,
+            };
+            if other.into_iter().any(|j| w_b[[i, j]] != 0) {
                 *w = 0;
             }
         }
@@ -239,7 +270,9 @@ pub fn language_model(seed: u64, [symbols, n_in, units, r]: [usize; 4]) -> Model
             }
         };
     let requantised = Output::Requantised { shifts: Array1::from_elem(4 * units, 4), format: gate };
-    let lstm = Lstm {
+    let lstm = Recurrent {
+        kind: Cell::Lstm,
+        along: Along::Inputs,
         gates: spn(&mut rng, "lstm_0", 8 * r, w_b, w_c, requantised),
         sigmoid: Table::of_sigmoid(gate, 8),
         tanh: Table::of_tanh(gate, 8),
@@ -253,7 +286,7 @@ pub fn language_model(seed: u64, [symbols, n_in, units, r]: [usize; 4]) -> Model
         input: Edge { shape: vec![1], format: Format { signed: false, bits, frac: 0 } },
         layers: vec![
             Layer::Embedding(Embedding { name: "embedding_0".into(), table, format: x }),
-            Layer::Lstm(lstm),
+            Layer::Recurrent(lstm),
             Layer::Dense(dense),
         ],
         provenance: Provenance::default(),

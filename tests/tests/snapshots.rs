@@ -5,8 +5,8 @@ use ndarray::{Array1, Array2, Array3, Array4};
 use std::path::Path;
 use strassenc::build::{self, Options};
 use strassenc::engine::{Allowed, Target};
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Lstm, Output, Provenance, Table};
-use strassenc_runtime::{Extent, Format, Model};
+use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Output, Provenance, Recurrent, Table};
+use strassenc_runtime::{Along, Cell, Extent, Format, Model};
 
 const SIGNED: Format = Format { signed: true, bits: 4, frac: 3 };
 
@@ -95,13 +95,15 @@ fn an_lstm_is_what_its_snapshot_shows() {
     // A row reads x or h.
     gates.w_b = Array2::from_shape_fn((4, 2), |(i, j)| i8::from(i % 2 == j));
     let table = |values: [i32; 4]| Table { values: Array1::from_vec(values.to_vec()), frac: 3 };
-    let lstm = Lstm {
+    let lstm = Recurrent {
+        kind: Cell::Lstm,
+        along: Along::Inputs,
         gates,
         sigmoid: table([4, 5, 6, 7]),
         tanh: table([0, 4, 6, 7]),
         cell: Format { signed: true, bits: 6, frac: 3 },
         hidden: SIGNED,
     };
-    let layers = vec![Layer::Lstm(lstm), Layer::Dense(dense("scores", [1, 1], Output::Raw))];
+    let layers = vec![Layer::Recurrent(lstm), Layer::Dense(dense("scores", [1, 1], Output::Raw))];
     compare(&model("recurrent", &[1], layers), &Options::default());
 }

@@ -4,12 +4,15 @@ use ndarray::Array2;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeSet;
+use std::iter;
 use std::path::Path;
 use strassenc::tools::{Component, Tools};
 use strassenc::witness::Witness;
-use strassenc_runtime::model::{Layer, PoolKind};
-use strassenc_runtime::{Extent, Join, Model, golden, model_file};
-use strassenc_tests::{headed_model, image_model, inputs, random_model, recipes, sequence_model};
+use strassenc_runtime::model::{Layer, PoolKind, Recurrent};
+use strassenc_runtime::{Along, Cell, Extent, Join, Model, golden, model_file};
+use strassenc_tests::{
+    headed_model, image_model, inputs, random_model, recipes, row_model, sequence_model,
+};
 
 /// How many models each witness computes; a Python start takes most of the time.
 const MODELS: usize = 8;
@@ -46,8 +49,9 @@ fn random_models_agree(witness: Witness) {
 /// Witnesses' convolutions are products of tensors, golden's loops over pixels.
 fn images_agree(witness: Witness) {
     let tools = tools();
-    for seed in 0..24 {
-        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
+    for seed in 0..28 {
+        let of = [image_model, image_model, row_model, headed_model][seed as usize % 4];
+        let model = of(seed);
         agrees(witness, &tools, &model, &inputs(&model, 100, seed));
     }
 }
@@ -128,7 +132,7 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 23] = [
     "bilinear",
     "char-CNN",
     "concatenation",
@@ -140,9 +144,13 @@ const KINDS: [&str; 19] = [
     "convolution, stride",
     "dense",
     "embedding",
+    "GRU",
+    "GRU along pixels",
     "head",
     "highway",
+    "last pixel",
     "LSTM",
+    "LSTM along pixels",
     "pooling, largest",
     "pooling, pad",
     "pooling, sum",
@@ -194,7 +202,14 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
             Layer::Embedding(_) => drop(kinds.insert("embedding")),
             Layer::CharCnn(_) => drop(kinds.insert("char-CNN")),
             Layer::Highway(_) => drop(kinds.insert("highway")),
-            Layer::Lstm(_) => drop(kinds.insert("LSTM")),
+            Layer::Recurrent(Recurrent { kind, along: Along::Inputs, .. }) => {
+                kinds.insert(kind.kind());
+            }
+            Layer::Recurrent(Recurrent { kind: Cell::Lstm, .. }) => {
+                kinds.insert("LSTM along pixels");
+            }
+            Layer::Recurrent(_) => drop(kinds.insert("GRU along pixels")),
+            Layer::Last(_) => drop(kinds.insert("last pixel")),
         }
     }
     kinds
@@ -207,7 +222,8 @@ fn onnx_runtime_computes_every_kind_of_layer() {
     let mut runner = TestRunner::deterministic();
     let mut models = (0..).flat_map(|seed| {
         let vectors = random_model(&recipes().new_tree(&mut runner).unwrap().current());
-        [vectors, image_model(seed), headed_model(seed), sequence_model(seed)]
+        let others = [image_model, headed_model, row_model, sequence_model];
+        iter::once(vectors).chain(others.map(|model| model(seed)))
     });
     let mut missing = BTreeSet::from(KINDS);
     while !missing.is_empty() {

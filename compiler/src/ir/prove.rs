@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
                 equal("its format", &to.format, &edge.format)?;
                 Ok(vector)
             }
-            (ModelLayer::Lstm(lstm), Kind::Lstm { gates, cell }) => {
+            (ModelLayer::Recurrent(lstm), Kind::Lstm { gates, cell }) => {
                 due_of(&lstm.gates, 4).compare(gates, &lstm.gates.name)?;
                 let Cell { sigmoid, tanh, gate, state, hidden } = cell;
                 table(sigmoid, &lstm.sigmoid)?;

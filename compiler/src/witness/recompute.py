@@ -154,8 +154,16 @@ def infer(layers, tensors, x, format, heads):
         if layer["kind"] == "highway":
             x = highway(layer, tensor, x.reshape(len(x), -1), format)[:, None, None]
             continue
-        if layer["kind"] == "lstm":
-            x, format = lstm(layer, tensor, x.reshape(len(x), -1))[:, None, None], layer["hidden"]
+        if layer["kind"] in ("lstm", "gru"):
+            if layer.get("along", "inputs") == "inputs":
+                # Samples are steps of one sequence.
+                x = recurrent(layer, tensor, x.reshape(len(x), 1, -1))[:, None]
+            else:
+                x = recurrent(layer, tensor, x[:, 0].swapaxes(0, 1)).swapaxes(0, 1)[:, None]
+            format = layer["hidden"]
+            continue
+        if layer["kind"] == "last":
+            x = x[:, :, -1:]
             continue
         if layer["kind"] in ("residual", "concat"):
             (a, f), (b, g) = (
@@ -190,7 +198,7 @@ def vector(layer, tensor, x):
 
 
 def gates(layer, tensor, x):
-    """What the gates [samples, n_out] of a highway layer or an LSTM are, or the filters of a char-CNN, requantised."""
+    """What the gates [samples, n_out] of a highway or recurrent layer are, or the filters of a char-CNN, requantised."""
     y = shift(vector(layer, tensor, x), tensor("output_shifts"))
     return np.clip(y, *limits(layer["output"]["format"]))
 
@@ -226,24 +234,43 @@ def highway(layer, tensor, x, format):
     return x + shift(sigmoid(layer, tensor, t) * (h - x), np.array(layer["sigmoid_frac"]))
 
 
-def lstm(layer, tensor, x):
-    """h [samples, n], where the samples are one sequence."""
+def recurrent(layer, tensor, x):
+    """h [steps, sequences, n] of an LSTM or a GRU for x [steps, sequences, n_in]."""
     n = tensor("bias").shape[0] // 4
-    cell, hidden, s, t = layer["cell"], layer["hidden"], layer["sigmoid_frac"], layer["tanh_frac"]
-    c = h = np.zeros(n, np.int64)
+    c = h = np.zeros((x.shape[1], n), np.int64)
     steps = []
     for step in x:
-        i, f, g, o = np.split(gates(layer, tensor, np.concatenate([step, h])[None])[0], 4)
-        frac = max(s + cell["frac"], s + t)
-        kept = sigmoid(layer, tensor, f) * c << (frac - s - cell["frac"])
-        new = sigmoid(layer, tensor, i) * tanh(tensor, g) << (frac - s - t)
-        c = np.clip(shift(kept + new, np.array(frac - cell["frac"])), *limits(cell))
-        gate = layer["output"]["format"]
-        index = np.clip(shift(c, np.array(cell["frac"] - gate["frac"])), *limits(gate))
-        h = shift(sigmoid(layer, tensor, o) * tanh(tensor, index), np.array(s + t - hidden["frac"]))
-        h = np.clip(h, *limits(hidden))
+        four = np.split(gates(layer, tensor, np.concatenate([step, h], axis=1)), 4, axis=1)
+        c, h = (lstm if layer["kind"] == "lstm" else gru)(layer, tensor, four, c)
         steps.append(h)
-    return np.array(steps).reshape(-1, n)
+    return np.array(steps).reshape(*x.shape[:2], n)
+
+
+def lstm(layer, tensor, four, c):
+    """The next c and h."""
+    cell, hidden, s, t = layer["cell"], layer["hidden"], layer["sigmoid_frac"], layer["tanh_frac"]
+    i, f, g, o = four
+    frac = max(s + cell["frac"], s + t)
+    kept = sigmoid(layer, tensor, f) * c << (frac - s - cell["frac"])
+    new = sigmoid(layer, tensor, i) * tanh(tensor, g) << (frac - s - t)
+    c = np.clip(shift(kept + new, np.array(frac - cell["frac"])), *limits(cell))
+    gate = layer["output"]["format"]
+    index = np.clip(shift(c, np.array(cell["frac"] - gate["frac"])), *limits(gate))
+    h = shift(sigmoid(layer, tensor, o) * tanh(tensor, index), np.array(s + t - hidden["frac"]))
+    return c, np.clip(h, *limits(hidden))
+
+
+def gru(layer, tensor, four, c):
+    """The next c and h."""
+    cell, hidden, s, t = layer["cell"], layer["hidden"], layer["sigmoid_frac"], layer["tanh_frac"]
+    r, z, n_x, n_h = four
+    v = shift((n_x << s) + sigmoid(layer, tensor, r) * n_h, np.array(s))
+    new = tanh(tensor, np.clip(v, *limits(layer["output"]["format"])))
+    frac = max(cell["frac"], t)
+    d = (c << (frac - cell["frac"])) - (new << (frac - t))
+    mean = (new << (frac - t + s)) + sigmoid(layer, tensor, z) * d
+    c = np.clip(shift(mean, np.array(frac + s - cell["frac"])), *limits(cell))
+    return c, np.clip(shift(c, np.array(cell["frac"] - hidden["frac"])), *limits(hidden))
 
 
 def main():

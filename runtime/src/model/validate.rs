@@ -1,11 +1,12 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, Lstm,
-    MAGNITUDE_LIMIT, Model, Output, PoolKind, Table,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, MAGNITUDE_LIMIT,
+    Model, Output, PoolKind, Recurrent, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
 use std::collections::HashSet;
@@ -99,13 +100,13 @@ fn check_layers<'a>(
                 bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
-            Layer::Pool(_) | Layer::Upsample(_) => {}
+            Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => {}
             Layer::Branches(branches) => branches.validate(edge, of, names)?,
             Layer::Head(head) => head.validate(edge, of, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
-            Layer::Lstm(lstm) => lstm.validate(edge, network)?,
+            Layer::Recurrent(recurrent) => recurrent.validate(edge, of)?,
         }
         let last = of != Of::Branch && i + 1 == layers.len();
         match layer.output() {
@@ -162,6 +163,13 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             let cause = format!("a window of {size} does not fit an image of {shape}, pad {pad}");
             Error::input(at("size"), cause)
         })
+    };
+    let one_row = || match shape.height {
+        1 => Ok(shape),
+        _ => {
+            let cause = format!("goes along an image of one row, but {shape} arrives");
+            Err(Error::input(at("input"), cause))
+        }
     };
     Ok(match layer {
         Layer::Dense(dense) => {
@@ -228,7 +236,13 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         }
         Layer::CharCnn(cnn) => (Shape::vector(cnn.filters.outputs()), cnn.tanh.tanh_format()),
         Layer::Highway(highway) => (Shape::vector(highway.units()), format),
-        Layer::Lstm(lstm) => (Shape::vector(lstm.units()), lstm.hidden),
+        Layer::Recurrent(recurrent) => match recurrent.along {
+            Along::Inputs => (Shape::vector(recurrent.units()), recurrent.hidden),
+            Along::Pixels => {
+                (Shape { channels: recurrent.units(), ..one_row()? }, recurrent.hidden)
+            }
+        },
+        Layer::Last(_) => (Shape { width: 1, ..one_row()? }, format),
     })
 }
 
@@ -709,61 +723,38 @@ impl Highway {
     }
 }
 
-impl Lstm {
-    fn validate(&self, (shape, format): (Shape, Format), network: bool) -> Result<()> {
+impl Recurrent {
+    fn validate(&self, (shape, format): (Shape, Format), of: Of) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
-        if !network {
-            return Err(Error::input(
-                at("kind"),
-                "is recurrent, which no layer of a branch may be",
-            ));
+        let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
+        if of != Of::Network {
+            return fail(
+                "kind",
+                "is recurrent, which no layer of a branch or a head may be".into(),
+            );
         }
         let outputs = self.gates.outputs();
         if !outputs.is_multiple_of(4) {
-            return Err(Error::input(
-                at("w_c"),
-                format_args!("has {outputs} outputs, which are not four gates"),
-            ));
+            return fail("w_c", format!("has {outputs} outputs, which are not four gates"));
         }
         for (field, format) in [("cell", self.cell), ("hidden", self.hidden)] {
             check_format(&at(field), format)?;
             if !format.signed {
-                return Err(Error::input(
-                    at(field),
-                    format_args!("is {format}, it must be signed"),
-                ));
+                return fail(field, format!("is {format}, it must be signed"));
             }
         }
-        self.gates.validate(shape.elements() + self.units(), self.joined(format))?;
-        let n_in = self.inputs();
-        if let Some(i) = self.gates.w_b.outer_iter().position(|row| {
-            row.iter().take(n_in).any(|w| *w != 0) && row.iter().skip(n_in).any(|w| *w != 0)
-        }) {
-            return Err(Error::input(
-                at("w_b"),
-                format_args!("row {i} reads both x and h, which have formats of their own"),
-            ));
-        }
+        let x = match self.along {
+            Along::Inputs => shape.elements(),
+            Along::Pixels => shape.channels,
+        };
+        self.gates.validate(x + self.units(), self.joined(format))?;
+        self.check_rows()?;
         let gate = gate_format(&self.gates)?;
         self.sigmoid.validate(&at("sigmoid"), gate.bits)?;
         self.tanh.validate(&at("tanh"), gate.bits)?;
-        // σ(f)·c + σ(i)·tanh(g), aligned; tanh(c)'s index; σ(o)·tanh(c').
-        let (sigmoid, tanh) = (self.sigmoid.frac, self.tanh.frac);
-        let within = |shift: i32| (-31..=62).contains(&shift);
-        let (kept, new) = (self.cell.frac + sigmoid, sigmoid + tanh);
-        let frac = kept.max(new);
-        let limit = |bits: i64| bits < 53;
-        let sum = (i64::from(self.cell.bits) + i64::from(sigmoid + frac - kept))
-            .max(i64::from(new + frac - new))
-            + 1;
-        let index = self.cell.frac - gate.frac;
-        let fits = within(frac - self.cell.frac)
-            && within(index)
-            && within(new - self.hidden.frac)
-            && limit(sum)
-            && limit(i64::from(self.cell.bits) + i64::from((-index).max(0)))
-            && limit(i64::from(new) + i64::from((self.hidden.frac - new).max(0)) + 1);
-        if fits {
+        let within = |shift: &i32| (-31..=62).contains(shift);
+        let (shifts, bits) = self.alignment(gate);
+        if shifts.iter().all(within) && bits.iter().all(|bits| *bits < 53) {
             return Ok(());
         }
         Err(Error::input(
@@ -771,6 +762,64 @@ impl Lstm {
             format_args!("{} and {gate} cannot be aligned within 2^53", self.cell),
         )
         .help("give the cell and the gates formats of similar frac"))
+    }
+
+    /// No row of W_b reads both x and h; of a GRU n_x has products of x alone, n_h of h alone.
+    fn check_rows(&self) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
+        let n_in = self.inputs();
+        let reads = |row: ArrayView1<i8>| {
+            [row.iter().take(n_in).any(|w| *w != 0), row.iter().skip(n_in).any(|w| *w != 0)]
+        };
+        let rows: Vec<[bool; 2]> = self.gates.w_b.outer_iter().map(reads).collect();
+        if let Some(i) = rows.iter().position(|reads| *reads == [true; 2]) {
+            return Err(Error::input(
+                at("w_b"),
+                format_args!("row {i} reads both x and h, which have formats of their own"),
+            ));
+        }
+        if self.kind == Cell::Lstm {
+            return Ok(());
+        }
+        let n = self.units();
+        // What n_x has no products of, and what n_h has none of.
+        for (gate, other, [name, of]) in [(2, 1, ["n_x", "h"]), (3, 0, ["n_h", "x"])] {
+            for (c, row) in self.gates.w_c.outer_iter().enumerate().skip(gate * n).take(n) {
+                if let Some(i) = (0..rows.len()).find(|i| row[*i] != 0 && rows[*i][other]) {
+                    return Err(Error::input(
+                        at("w_c"),
+                        format_args!("output {c} is of {name}, but has product {i}, of {of}"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The shifts from gates and c to the next c and h, and the bits of what they shift or yield.
+    fn alignment(&self, gate: Format) -> (Vec<i32>, Vec<i64>) {
+        let (sigmoid, tanh, cell) = (self.sigmoid.frac, self.tanh.frac, self.cell);
+        let shifted = |bits: i64, right: i32| bits + i64::from((-right).max(0));
+        let c = i64::from(cell.bits);
+        let frac = cell.frac.max(tanh);
+        // c, aligned.
+        let kept = c + i64::from(frac) - i64::from(cell.frac);
+        let new = sigmoid + tanh;
+        match self.kind {
+            Cell::Lstm => {
+                let (index, h) = (cell.frac - gate.frac, new - self.hidden.frac);
+                // σ(f)·c + σ(i)·tanh(g); the index of tanh(c); σ(o)·tanh(c').
+                let sum = (kept + i64::from(sigmoid)).max(i64::from(sigmoid + frac)) + 1;
+                let bits = vec![sum, shifted(c, index), shifted(i64::from(new) + 1, h)];
+                (vec![sigmoid + frac - cell.frac, index, h], bits)
+            }
+            Cell::Gru => {
+                let h = cell.frac - self.hidden.frac;
+                // tanh + σ(z)·(c - tanh).
+                let mean = i64::from(sigmoid) + kept.max(i64::from(frac) + 1) + 1;
+                (vec![sigmoid + frac - cell.frac, h], vec![mean, shifted(c, h)])
+            }
+        }
     }
 }
 

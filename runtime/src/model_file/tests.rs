@@ -364,7 +364,9 @@ fn sequences() -> Model {
             format,
         }),
         Layer::Highway(Highway { gates: gates("highway_0", 2, 4), gate_frac: 2, sigmoid: table() }),
-        Layer::Lstm(Lstm {
+        Layer::Recurrent(Recurrent {
+            kind: Cell::Lstm,
+            along: Along::Inputs,
             gates: lstm,
             sigmoid: table(),
             tanh: table(),
@@ -398,14 +400,59 @@ fn sequences_round_trip_and_are_checked() {
     refused(&|m| of!(Highway, m, 1).sigmoid.values[3] = 9, "the value 9 at [3] is not within");
     refused(&|m| of!(Highway, m, 1).gates.output = Output::Raw, "gates are requantised");
     refused(
-        &|m| of!(Lstm, m, 2).tanh.values = Array::zeros(7),
+        &|m| of!(Recurrent, m, 2).tanh.values = Array::zeros(7),
         "has 7 values for a format of 4 bits",
     );
-    refused(&|m| of!(Lstm, m, 2).tanh.frac = 16, "frac 16");
-    refused(&|m| of!(Lstm, m, 2).cell.signed = false, "must be signed");
-    refused(&|m| of!(Lstm, m, 2).cell.frac = 60, "cannot be aligned");
-    refused(&|m| of!(Lstm, m, 2).gates.w_b[[0, 3]] = 1, "row 0 reads both x and h");
+    refused(&|m| of!(Recurrent, m, 2).tanh.frac = 16, "frac 16");
+    refused(&|m| of!(Recurrent, m, 2).cell.signed = false, "must be signed");
+    refused(&|m| of!(Recurrent, m, 2).cell.frac = 60, "cannot be aligned");
+    refused(&|m| of!(Recurrent, m, 2).gates.w_b[[0, 3]] = 1, "row 0 reads both x and h");
     refused(&|m| m.layers.swap(0, 1), "has 4 outputs for 1 units");
+}
+
+/// A row of three pixels, a GRU along them, the last one.
+fn row() -> Model {
+    let mut model = sequences();
+    model.input = Edge { shape: vec![1, 3, 2], format: Format { signed: true, bits: 3, frac: 2 } };
+    model.layers[0] = Layer::Last(Last { name: "last_0".into() });
+    model.layers.remove(1);
+    model.layers.swap(0, 1);
+    let Layer::Recurrent(gru) = &mut model.layers[0] else { unreachable!() };
+    (gru.kind, gru.along) = (Cell::Gru, Along::Pixels);
+    gru.gates.w_c.slice_mut(ndarray::s![4..6, 1]).fill(0);
+    gru.gates.w_c.slice_mut(ndarray::s![6.., 0]).fill(0);
+    model
+}
+
+#[test]
+fn recurrent_layers_along_pixels_round_trip_and_are_checked() {
+    let model = row();
+    assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+    // Files without the key are those of before.
+    let document = |model: &Model| hashed_document(model, &tensors(&model.layers)).unwrap().0;
+    assert!(document(&model).contains("\"along\":\"pixels\""));
+    assert!(!document(&sequences()).contains("along"));
+    let refused = |edit: &dyn Fn(&mut Model, &mut Recurrent), due: &str| {
+        let mut model = row();
+        let Layer::Recurrent(mut gru) = model.layers[0].clone() else { unreachable!() };
+        edit(&mut model, &mut gru);
+        model.layers[0] = Layer::Recurrent(gru);
+        let told = to_bytes(&model).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    };
+    refused(&|m, _| m.input.shape = vec![3, 1, 2], "goes along an image of one row, but 3×1×2");
+    refused(&|_, gru| gru.gates.w_c[[4, 1]] = 1, "output 4 is of n_x, but has product 1, of h");
+    refused(&|_, gru| gru.gates.w_c[[7, 0]] = -1, "output 7 is of n_h, but has product 0, of x");
+    refused(&|_, gru| gru.cell = Format { signed: true, bits: 32, frac: -20 }, "cannot be aligned");
+    refused(&|_, gru| gru.hidden.frac = 63, "cannot be aligned");
+    refused(
+        &|m, gru| {
+            let (name, layers) = ("head".into(), vec![Layer::Recurrent(gru.clone())]);
+            m.layers.insert(1, Layer::Head(Head { name, layers }));
+            gru.gates.name = "gru_1".into();
+        },
+        "is recurrent, which no layer of a branch or a head may be",
+    );
 }
 
 /// A model of words of three characters with two filters of width 1 and one of width 2.
@@ -610,7 +657,7 @@ fn model_sums(model: &Model) -> usize {
         Layer::Dense(dense)
         | Layer::CharCnn(CharCnn { filters: dense, .. })
         | Layer::Highway(Highway { gates: dense, .. })
-        | Layer::Lstm(Lstm { gates: dense, .. }) => dense.budget,
+        | Layer::Recurrent(Recurrent { gates: dense, .. }) => dense.budget,
         Layer::Conv2d(conv) => conv.budget,
         _ => 0,
     };

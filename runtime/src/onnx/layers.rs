@@ -2,13 +2,14 @@
 //! elements]`.
 
 use super::graph::Graph;
-use super::messages::{AttributeProto, DOUBLE, INT64};
+use super::messages::{AttributeProto, DOUBLE, GraphProto, INT64, NodeProto, ValueInfoProto};
 use crate::error::Result;
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, Output, Pool,
-    PoolKind, Upsample, gate_format,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Output, Pool, PoolKind,
+    Recurrent, Upsample, gate_format,
 };
+use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array2, Array3, Axis};
 
@@ -60,7 +61,11 @@ impl Graph {
             Layer::Embedding(embedding) => self.embedding(embedding, x),
             Layer::CharCnn(cnn) => self.char_cnn(cnn, x, edge.0)?,
             Layer::Highway(highway) => self.highway(highway, x, edge.1)?,
-            Layer::Lstm(lstm) => self.lstm(lstm, x)?,
+            Layer::Recurrent(recurrent) => self.recurrent(recurrent, x, edge.0)?,
+            Layer::Last(last) => {
+                let elements = edge.0.elements();
+                self.slice(&format!("{}/z", last.name), x, 1, elements - edge.0.channels..elements)
+            }
         })
     }
 
@@ -353,17 +358,69 @@ impl Graph {
         Ok(self.node("Add", &at("out"), &[x, &share], []))
     }
 
-    fn lstm(&mut self, layer: &Lstm, x: &str) -> Result<String> {
+    /// One step, of which the state enters and leaves; along pixels a `Scan` of steps from zeros.
+    fn recurrent(&mut self, layer: &Recurrent, x: &str, shape: Shape) -> Result<String> {
         let name = &layer.gates.name;
         let at = |value: &str| format!("{name}/{value}");
+        let [c, h] = ["c", "h"].map(at);
+        if layer.along == Along::Inputs {
+            self.cast(&c, &format!("{name}_c"), DOUBLE);
+            self.cast(&h, &format!("{name}_h"), DOUBLE);
+            let [c, h] = self.step(layer, x, [&c, &h])?;
+            self.cast(&format!("{name}_c_next"), &c, INT64);
+            self.cast(&format!("{name}_h_next"), &h, INT64);
+            return Ok(h);
+        }
+        let mut body = Graph::default();
+        let pixel = at("pixel");
+        let [next_c, next_h] = body.step(layer, &pixel, [&c, &h])?;
+        let yields = body.node("Identity", &at("h_of_pixel"), &[&next_h], []);
+        let values = |names: [&str; 3]| names.map(ValueInfoProto::f64).to_vec();
+        let body = GraphProto {
+            node: body.nodes,
+            name: at("step"),
+            initializer: body.constants,
+            input: values([&c, &h, &pixel]),
+            output: values([&next_c, &next_h, &yields]),
+        };
+        let first = self.slice(&at("first"), x, 1, 0..1);
+        let zeros = self.f64s(&at("zeros"), &[1, layer.units()], vec![0.0; layer.units()]);
+        let start = self.node("Mul", &at("start"), &[&first, &zeros], []);
+        let pixels = [0, shape.pixels() as i64, shape.channels as i64];
+        let pixels = self.reshape(&at("pixels"), x, &pixels);
+        self.nodes.push(NodeProto {
+            input: vec![start.clone(), start, pixels],
+            output: ["c_at_the_end", "h_at_the_end", "h_of_each"].map(at).to_vec(),
+            name: at("scan"),
+            op_type: "Scan".into(),
+            attribute: vec![
+                AttributeProto::graph("body", body),
+                AttributeProto::int("num_scan_inputs", 1),
+                AttributeProto::ints("scan_input_axes", &[1]),
+                AttributeProto::ints("scan_output_axes", &[1]),
+            ],
+            ..NodeProto::default()
+        });
+        Ok(self.flatten(&at("out"), &at("h_of_each")))
+    }
+
+    /// The next c and h of c and h.
+    fn step(&mut self, layer: &Recurrent, x: &str, [c, h]: [&str; 2]) -> Result<[String; 2]> {
+        let at = |value: &str| format!("{}/{value}", layer.gates.name);
+        let x = self.concat(&at("x_h"), &[x, h], 1);
+        let gates = self.dense(&layer.gates, &x);
+        match layer.kind {
+            Cell::Lstm => self.lstm(layer, &gates, c),
+            Cell::Gru => self.gru(layer, &gates, c),
+        }
+    }
+
+    fn lstm(&mut self, layer: &Recurrent, gates: &str, c: &str) -> Result<[String; 2]> {
+        let at = |value: &str| format!("{}/{value}", layer.gates.name);
         let (n, format) = (layer.units(), gate_format(&layer.gates)?);
         let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
-        let c = self.cast(&at("c"), &format!("{name}_c"), DOUBLE);
-        let h = self.cast(&at("h"), &format!("{name}_h"), DOUBLE);
-        let x = self.concat(&at("x_h"), &[x, &h], 1);
-        let gates = self.dense(&layer.gates, &x);
         let mut gate = |k: usize, value: &str, function: &dyn Fn(i64) -> i64| {
-            let v = self.slice(&at(value), &gates, 1, k * n..(k + 1) * n);
+            let v = self.slice(&at(value), gates, 1, k * n..(k + 1) * n);
             self.look_up(&at(&format!("{value}_of")), &v, format, function)
         };
         let i = gate(0, "i", &|v| sigmoid.sigmoid(v));
@@ -373,7 +430,7 @@ impl Graph {
 
         let (kept_frac, new_frac) = (sigmoid.frac + layer.cell.frac, sigmoid.frac + tanh.frac);
         let frac = kept_frac.max(new_frac);
-        let kept = self.node("Mul", &at("kept"), &[&f, &c], []);
+        let kept = self.node("Mul", &at("kept"), &[&f, c], []);
         let kept = self.scale(&at("kept_aligned"), &kept, frac - kept_frac);
         let new = self.node("Mul", &at("new"), &[&i, &g], []);
         let new = self.scale(&at("new_aligned"), &new, frac - new_frac);
@@ -383,9 +440,34 @@ impl Graph {
         let tanh_c = self.look_up(&at("tanh_c"), &index, format, |v| tanh.tanh(v));
         let h = self.node("Mul", &at("gated"), &[&o, &tanh_c], []);
         let h = self.requantise(&at("h_next"), &h, new_frac - layer.hidden.frac, layer.hidden);
-        self.cast(&format!("{name}_c_next"), &c, INT64);
-        self.cast(&format!("{name}_h_next"), &h, INT64);
-        Ok(h)
+        Ok([c, h])
+    }
+
+    fn gru(&mut self, layer: &Recurrent, gates: &str, c: &str) -> Result<[String; 2]> {
+        let at = |value: &str| format!("{}/{value}", layer.gates.name);
+        let (n, format) = (layer.units(), gate_format(&layer.gates)?);
+        let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
+        let [r, z, n_x, n_h] = [(0, "r"), (1, "z"), (2, "n_x"), (3, "n_h")]
+            .map(|(k, value)| self.slice(&at(value), gates, 1, k * n..(k + 1) * n));
+        let r = self.look_up(&at("r_of"), &r, format, |v| sigmoid.sigmoid(v));
+        let z = self.look_up(&at("z_of"), &z, format, |v| sigmoid.sigmoid(v));
+
+        let reset = self.node("Mul", &at("reset"), &[&r, &n_h], []);
+        let n_x = self.scale(&at("n_x_aligned"), &n_x, sigmoid.frac);
+        let v = self.node("Add", &at("sum_of_both"), &[&n_x, &reset], []);
+        let v = self.requantise(&at("v"), &v, sigmoid.frac, format);
+        let new = self.look_up(&at("new"), &v, format, |v| tanh.tanh(v));
+        let frac = layer.cell.frac.max(tanh.frac);
+        let new = self.scale(&at("new_aligned"), &new, frac - tanh.frac);
+        let kept = self.scale(&at("kept_aligned"), c, frac - layer.cell.frac);
+        let difference = self.node("Sub", &at("difference"), &[&kept, &new], []);
+        let share = self.node("Mul", &at("share"), &[&z, &difference], []);
+        let new = self.scale(&at("new_of_all"), &new, sigmoid.frac);
+        let mean = self.node("Add", &at("mean"), &[&new, &share], []);
+        let shift = frac + sigmoid.frac - layer.cell.frac;
+        let c = self.requantise(&at("c_next"), &mean, shift, layer.cell);
+        let shift = layer.cell.frac - layer.hidden.frac;
+        Ok([c.clone(), self.requantise(&at("h_next"), &c, shift, layer.hidden)])
     }
 
     /// The largest along these axes.

@@ -14,6 +14,8 @@ pub const EXTERNAL: i32 = 1;
 
 /// `AttributeProto.AttributeType.INT`.
 const ATTRIBUTE_INT: i32 = 2;
+/// `AttributeProto.AttributeType.GRAPH`.
+const ATTRIBUTE_GRAPH: i32 = 5;
 /// `AttributeProto.AttributeType.INTS`.
 const ATTRIBUTE_INTS: i32 = 7;
 
@@ -91,6 +93,8 @@ pub struct AttributeProto {
     pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
     // Not packed, as in `TensorProto`.
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
@@ -177,6 +181,12 @@ impl AttributeProto {
         AttributeProto { name: name.into(), i, r#type: ATTRIBUTE_INT, ..Default::default() }
     }
 
+    /// A graph within a node.
+    pub fn graph(name: &str, graph: GraphProto) -> Self {
+        let (name, g) = (name.into(), Some(graph));
+        AttributeProto { name, g, r#type: ATTRIBUTE_GRAPH, ..Default::default() }
+    }
+
     /// An attribute of several integers.
     pub fn ints(name: &str, ints: &[i64]) -> Self {
         let (name, ints) = (name.into(), ints.into());
@@ -190,7 +200,16 @@ impl ValueInfoProto {
         let sizes = [Size::DimParam("samples".into()), Size::DimValue(columns as i64)];
         let shape =
             TensorShapeProto { dim: sizes.map(|size| Dimension { value: Some(size) }).into() };
-        let tensor = Tensor { elem_type: INT64, shape: Some(shape) };
-        ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+        ValueInfoProto::tensor(name, INT64, Some(shape))
+    }
+
+    /// A tensor of doubles of any shape.
+    pub fn f64(name: &str) -> Self {
+        ValueInfoProto::tensor(name, DOUBLE, None)
+    }
+
+    fn tensor(name: &str, elem_type: i32, shape: Option<TensorShapeProto>) -> Self {
+        let tensor_type = Some(Tensor { elem_type, shape });
+        ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type }) }
     }
 }

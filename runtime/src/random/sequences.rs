@@ -87,7 +87,7 @@ fn figures(model: &Model, traces: &[Trace]) -> Result<Vec<Figures>> {
             Layer::Dense(dense) => Some(dense),
             Layer::CharCnn(cnn) => Some(&cnn.filters),
             Layer::Highway(highway) => Some(&highway.gates),
-            Layer::Lstm(lstm) => Some(&lstm.gates),
+            Layer::Recurrent(recurrent) => Some(&recurrent.gates),
             _ => None,
         };
         let format = (i + 1 < model.layers.len()).then_some(edge.1);

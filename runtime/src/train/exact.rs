@@ -3,7 +3,7 @@
 use super::quantise::requantiser;
 use super::{image, sequence};
 use crate::error::{Error, Result};
-use crate::model::{Layer, Model};
+use crate::model::Model;
 use ndarray::{Array2, ArrayView2};
 
 /// The outputs of a model for inputs of real values, both `[samples, elements]`, where real value =
@@ -28,13 +28,7 @@ pub fn fake_quantised(model: &Model, x: ArrayView2<f64>) -> Result<Array2<f64>> 
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| v.is_nan()) {
         return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
     }
-    let of_sequences = |layer: &Layer| {
-        matches!(
-            layer,
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_)
-        )
-    };
-    if model.layers.iter().any(of_sequences) {
+    if model.domain() == "sequences" {
         let (requantise, unit) =
             (requantiser(model.input.format), 2f64.powi(model.input.format.frac));
         let integers = x.mapv(|v| requantise(v) * unit);

@@ -588,15 +588,14 @@ fn summarise(
                 add(cnn.filters.budget, (w_b, &[]), cnn.filters.rows(), 1, 0);
             }
             model::Layer::Highway(model::Highway { gates, .. })
-            | model::Layer::Lstm(model::Lstm { gates, .. }) => {
-                let products = if let model::Layer::Lstm(_) = layer {
-                    Cell::Lstm.products()
-                } else {
-                    HIGHWAY_PRODUCTS
+            | model::Layer::Recurrent(model::Recurrent { gates, .. }) => {
+                let products = match layer {
+                    model::Layer::Recurrent(recurrent) => recurrent.kind.products(),
+                    _ => HIGHWAY_PRODUCTS,
                 };
                 let matrices = gates.w_b.as_slice().zip(gates.w_c.as_slice());
-                let more = products * yields.0.elements();
-                add(gates.budget, matrices.unwrap_or_default(), gates.rows(), 1, more);
+                let (steps, more) = (yields.0.pixels(), products * yields.0.elements());
+                add(gates.budget, matrices.unwrap_or_default(), gates.rows(), steps, more);
             }
             model::Layer::Conv2d(conv) => {
                 let matrices = conv.w_b.as_slice().zip(conv.w_c.as_slice());

@@ -169,7 +169,8 @@ fn compare(
     inputs: ArrayView2<u32>,
 ) -> Result<(Golden, Vec<[Vec<i64>; 2]>)> {
     let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
-    let last = model.layers.iter().rposition(|layer| matches!(layer, Layer::Lstm(_))).unwrap_or(0);
+    let last =
+        model.layers.iter().rposition(|layer| matches!(layer, Layer::Recurrent(_))).unwrap_or(0);
     let (mut differing, mut steps) = (0, vec![]);
     let tokens = &text[..text.len() - 1];
     for &token in tokens {
@@ -199,7 +200,7 @@ fn drift(
         .layers
         .iter()
         .rev()
-        .find_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
+        .find_map(|l| if let Layer::Recurrent(lstm) = l { Some(lstm) } else { None });
     let Some(lstm) = lstm else { return vec![] };
     let (unit, logit) = (2f64.powi(-lstm.hidden.frac), 2f64.powi(-model.output_frac()));
     let reals = float.trace(&text[..integer.len()]);

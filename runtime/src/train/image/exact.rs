@@ -176,7 +176,8 @@ fn branch(
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
             | model::Layer::Highway(_)
-            | model::Layer::Lstm(_) => {
+            | model::Layer::Recurrent(_)
+            | model::Layer::Last(_) => {
                 return Err(Error::input(
                     format_args!("layer `{}`", layer.name()),
                     "is for sequences, which single samples are not",

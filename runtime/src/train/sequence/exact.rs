@@ -7,6 +7,7 @@ use super::network::{PIECE, Tokens, windows};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{self, Layer, Model, Output};
+use crate::recurrent::{Along, Cell};
 use crate::train::loss::{Score, score};
 use crate::train::matmul::{Into, product_into};
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
@@ -101,7 +102,9 @@ impl<'a> Exact<'a> {
             Layer::Dense(dense) => Ok(Matrices::of(dense)),
             Layer::CharCnn(cnn) => Ok(Matrices::of(&cnn.filters)),
             Layer::Highway(highway) => Ok(Matrices::of(&highway.gates)),
-            Layer::Lstm(lstm) => Ok(Matrices::of(&lstm.gates)),
+            Layer::Recurrent(lstm) if lstm.kind == Cell::Lstm && lstm.along == Along::Inputs => {
+                Ok(Matrices::of(&lstm.gates))
+            }
             Layer::Embedding(_) => Ok(Matrices::default()),
             other => {
                 Err(Error::input(format_args!("layer `{}`", other.name()), "is not for sequences"))
@@ -116,7 +119,7 @@ impl<'a> Exact<'a> {
             .model
             .layers
             .iter()
-            .filter_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
+            .filter_map(|l| if let Layer::Recurrent(lstm) = l { Some(lstm) } else { None });
         let zeros = |n| Array2::zeros((sequences, n));
         State(lstms.map(|lstm| [zeros(lstm.units()), zeros(lstm.units())]).collect())
     }
@@ -155,7 +158,7 @@ impl<'a> Exact<'a> {
                         (x + round_shift(sigmoid.sigmoid(t) * (h - x), sigmoid.frac)) as f64
                     })
                 }
-                Layer::Lstm(lstm) => {
+                Layer::Recurrent(lstm) => {
                     // An invariant: a state for each LSTM.
                     let Some([c, h]) = states.next() else { unreachable!("a state for each LSTM") };
                     let gates = matrices.compute(concatenate![Axis(1), *x, *h].view());
@@ -244,7 +247,7 @@ fn largest_sums(cnn: &model::CharCnn, w_b: &Array2<f64>, x: &Array2<f64>) -> Arr
 
 /// The next c and h.
 fn cells(
-    lstm: &model::Lstm,
+    lstm: &model::Recurrent,
     gate: Format,
     gates: &Array2<f64>,
     c: &mut Array2<f64>,

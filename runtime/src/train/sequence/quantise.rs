@@ -8,6 +8,7 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance, Table};
 use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network, Quantiser};
+use crate::recurrent::{Along, Cell};
 use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, coefficient, power};
 use crate::train::streams::{Stream, generator};
@@ -94,7 +95,9 @@ pub fn quantise(
                 // What a text that was not seen adds to the largest state; beyond, c saturates.
                 let frac = bits.cell as i32 - 1 - (1.5 * largest).log2().ceil() as i32;
                 let out = bits.activations.min(15) as i32;
-                let layer = model::Lstm {
+                let layer = model::Recurrent {
+                    kind: Cell::Lstm,
+                    along: Along::Inputs,
                     gates,
                     sigmoid: Table::of_sigmoid(format, out),
                     tanh: Table::of_tanh(format, out),
@@ -102,7 +105,7 @@ pub fn quantise(
                     hidden,
                 };
                 x = hidden;
-                model::Layer::Lstm(layer)
+                model::Layer::Recurrent(layer)
             }
             Layer::Dense(linear, bias, relu) => {
                 let (product_frac, output, format) = if i + 1 == steps.len() {
