@@ -447,8 +447,9 @@ impl Graph {
         let at = |value: &str| format!("{}/{value}", layer.gates.name);
         let (n, format) = (layer.units(), gate_format(&layer.gates)?);
         let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
-        let [r, z, n_x, n_h] = [(0, "r"), (1, "z"), (2, "n_x"), (3, "n_h")]
-            .map(|(k, value)| self.slice(&at(value), gates, 1, k * n..(k + 1) * n));
+        let mut gate = |k, value| self.slice(&at(value), gates, 1, k * n..(k + 1) * n);
+        let [r, z] = [gate(0, "gate_r"), gate(1, "gate_z")];
+        let [n_x, n_h] = [gate(2, "gate_n_x"), gate(3, "gate_n_h")];
         let r = self.look_up(&at("r_of"), &r, format, |v| sigmoid.sigmoid(v));
         let z = self.look_up(&at("z_of"), &z, format, |v| sigmoid.sigmoid(v));
 
