@@ -16,7 +16,6 @@ use crate::model_file;
 use crate::network::plan::HIGHWAY_PRODUCTS;
 use crate::network::{Measure, Network};
 use crate::onnx::{self, Classifier};
-use crate::recurrent::Cell;
 use crate::shape::Shape;
 use crate::wording;
 use serde::Serialize;
