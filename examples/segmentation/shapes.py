@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Draws images of discs and squares in noise, and which of their pixels are inside: shapes.npz.
+"""Draws images of discs and squares in noise, which of their pixels are inside, and how large a
+part of the image that is: shapes.npz.
 
     shapes.py [SAMPLES]        by default 2500, a fifth of which are for the test
 
@@ -32,7 +33,16 @@ def main():
     rng = np.random.default_rng(1)
     x, y = map(np.array, zip(*(sample(rng) for _ in range(samples))))
     test = samples // 5
-    np.savez("shapes.npz", x_train=x[test:], y_train=y[test:], x_test=x[:test], y_test=y[:test])
+    area = y.mean(axis=1, keepdims=True)
+    np.savez(
+        "shapes.npz",
+        x_train=x[test:],
+        y_train=y[test:],
+        y_train_area=area[test:],
+        x_test=x[:test],
+        y_test=y[:test],
+        y_test_area=area[:test],
+    )
 
 
 main()

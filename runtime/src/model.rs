@@ -772,6 +772,12 @@ impl Model {
         streams
     }
 
+    /// `[outputs]`: the frac of each output; its real value is its integer · 2^-frac.
+    pub fn output_fracs(&self) -> Vec<i32> {
+        let of = |(_, shape, format): (_, Shape, Format)| vec![format.frac; shape.elements()];
+        self.streams().into_iter().flat_map(of).collect()
+    }
+
     /// Whether it has outputs beside those of its last layer.
     pub fn has_heads(&self) -> bool {
         self.layers.iter().any(validate::holds_head)

@@ -36,6 +36,7 @@ use crate::shape::{Extent, Join, Shape, Sizes};
 use crate::wording;
 use describe::{Place, Violation};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -483,6 +484,9 @@ pub struct Recipe {
     /// deviation over the training split, which the run keeps here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Scaling>,
+    /// What each head is trained to, by its name; one that is not named here to a class.
+    #[serde(skip_serializing_if = "is_default")]
+    pub heads: BTreeMap<String, Task>,
     /// How much each class counts.
     #[serde(skip_serializing_if = "is_default")]
     pub class_weights: ClassWeights,
@@ -554,6 +558,7 @@ impl Default for Recipe {
             nesterov: false,
             loss: Loss::CrossEntropy,
             targets: None,
+            heads: BTreeMap::new(),
             class_weights: ClassWeights::None,
             label_smoothing: 0.0,
             ema: 0.0,
@@ -653,6 +658,31 @@ impl Measure {
             _ => format!("{:.2} %", 100.0 * v),
         }
     }
+}
+
+/// What the last layer or a head is trained to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Task {
+    /// What a sample's loss is.
+    pub loss: Loss,
+    /// What the loss of a head is multiplied by before it is added to that of the last layer,
+    /// 1e-6..=1e6.
+    #[serde(skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// How the numbers of a regression are seen in training, as [`Recipe::targets`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Scaling>,
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Task { loss: Loss::CrossEntropy, weight: 1.0, targets: None }
+    }
+}
+
+fn is_one(v: &f64) -> bool {
+    *v == 1.0
 }
 
 /// How the numbers of a regression are seen in training: an output z stands for offset + scale · z.
@@ -944,6 +974,12 @@ impl Network {
         self.linear().last().map_or(0, |step| step.output.elements())
     }
 
+    /// The name and the number of outputs of each head, in order; none where shapes do not fit.
+    pub fn heads(&self) -> Vec<(String, usize)> {
+        let linear = self.linear().into_iter();
+        linear.filter_map(|step| Some((step.head?, step.output.elements()))).collect()
+    }
+
     /// Whether it has outputs beside those of its last layer.
     pub fn has_heads(&self) -> bool {
         self.layers.iter().any(Layer::holds_head)
@@ -968,7 +1004,8 @@ impl Network {
         if self.is_of_sequences() {
             self.check_sequence()?;
         }
-        self.train.check(&self.axes(), self.outputs(), self.is_of_sequences())
+        self.train.check(&self.axes(), self.outputs(), self.is_of_sequences())?;
+        self.train.check_heads(&self.heads())
     }
 
     /// Whether its layers are those that a network of sequences can have.
@@ -1181,25 +1218,57 @@ impl Recipe {
                 return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
             }
         }
-        let Some(Scaling { offset, scale }) = &self.targets else { return Ok(()) };
-        let cause = if !self.loss.is_regression() {
-            "`targets` scales the numbers of a regression, and the loss is of classes".into()
-        } else if offset.len() != outputs || scale.len() != outputs {
-            format!(
-                "`targets` has {} and {} numbers for {outputs} outputs",
-                offset.len(),
-                scale.len()
-            )
-        } else if offset.iter().any(|v| !v.is_finite())
-            || scale.iter().any(|v| !(v.is_normal() && *v > 0.0))
-        {
-            "`offset` must be finite, and `scale` finite and above 0".into()
-        } else {
-            return Ok(());
-        };
-        Err(Violation::new(at("targets"), cause)
-            .help("remove `targets`: training takes them from the data"))
+        check_scaling(&at("targets"), self.loss, self.targets.as_ref(), outputs)
     }
+
+    /// Checks the tasks of heads, of which there are these, with so many outputs each.
+    fn check_heads(&self, heads: &[(String, usize)]) -> Result<(), Violation> {
+        for (name, Task { loss, weight, targets }) in &self.heads {
+            let at = Place::new("train").key("heads").key(name.clone());
+            let Some((_, outputs)) = heads.iter().find(|(head, _)| head == name) else {
+                let cause = format!("the network has no head `{name}`");
+                let names: Vec<&str> = heads.iter().map(|(name, _)| name.as_str()).collect();
+                return Err(Violation::new(at, cause).help(match &names[..] {
+                    [] => "remove `heads`, or add a head to the layers".to_owned(),
+                    names => format!("its heads: {}", names.join(", ")),
+                }));
+            };
+            within(at.clone().key("weight"), *weight, 1e-6..=1e6)?;
+            check_scaling(&at.key("targets"), *loss, targets.as_ref(), *outputs)?;
+        }
+        Ok(())
+    }
+
+    /// The task of a head, or of the last layer where none is named.
+    pub fn task(&self, head: Option<&str>) -> Task {
+        match head {
+            Some(head) => self.heads.get(head).cloned().unwrap_or_default(),
+            None => Task { loss: self.loss, weight: 1.0, targets: self.targets.clone() },
+        }
+    }
+}
+
+/// Checks how the numbers of so many outputs are scaled.
+fn check_scaling(
+    place: &Place,
+    loss: Loss,
+    targets: Option<&Scaling>,
+    outputs: usize,
+) -> Result<(), Violation> {
+    let Some(Scaling { offset, scale }) = targets else { return Ok(()) };
+    let cause = if !loss.is_regression() {
+        "`targets` scales the numbers of a regression, and the loss is of classes".into()
+    } else if offset.len() != outputs || scale.len() != outputs {
+        format!("`targets` has {} and {} numbers for {outputs} outputs", offset.len(), scale.len())
+    } else if offset.iter().any(|v| !v.is_finite())
+        || scale.iter().any(|v| !(v.is_normal() && *v > 0.0))
+    {
+        "`offset` must be finite, and `scale` finite and above 0".into()
+    } else {
+        return Ok(());
+    };
+    Err(Violation::new(place.clone(), cause)
+        .help("remove `targets`: training takes them from the data"))
 }
 
 impl Phase {

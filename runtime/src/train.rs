@@ -31,8 +31,8 @@ pub use loadable::{Coefficient, Loadable, Ranges};
 pub use loss::Score;
 pub use measures::Measures;
 pub use run::{
-    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, TABLE, begin,
-    checkpoint_interval, checkpoint_of, history, import, run,
+    CHECKPOINT, HeadSummary, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary,
+    TABLE, begin, checkpoint_interval, checkpoint_of, history, import, run,
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};
 pub(crate) use sequence::{Drawn, check_symbols};

@@ -74,6 +74,8 @@ pub struct Origin {
     loss: Loss,
     /// What entered it.
     input: Option<Input>,
+    /// The heads, and what each was trained to.
+    heads: Vec<(String, Loss)>,
 }
 
 impl Origin {
@@ -86,13 +88,14 @@ impl Origin {
     pub fn new(name: Option<&str>, network: Option<&Network>) -> Origin {
         let described = network.and_then(|network| network.train.data.as_deref());
         let spec = name.and_then(|name| data::trained_on(name, described));
-        let loss = network.map(|network| network.train.loss).unwrap_or_default();
-        let input = network.map(|network| network.input.clone());
-        Origin { name: name.map(str::to_owned), spec, loss, input }
+        let wanted = network.map_or(Loss::default().into(), Wanted::from);
+        let (loss, input, heads) = (wanted.loss, wanted.input.cloned(), wanted.heads);
+        Origin { name: name.map(str::to_owned), spec, loss, input, heads }
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        Wanted { loss: self.loss, input: self.input.as_ref() }
+        let (input, heads) = (self.input.as_ref(), self.heads.clone());
+        Wanted { loss: self.loss, input, heads }
     }
 }
 

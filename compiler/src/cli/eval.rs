@@ -5,19 +5,21 @@ pub(super) mod text;
 use super::data::{self, Origin};
 use super::{INTERRUPTED, Overwrite, home, numbers, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, s};
 use serde::Serialize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{DataSet, Split, npy};
 use strassenc_runtime::error::significant;
-use strassenc_runtime::network::{Measure, Recipe};
+use strassenc_runtime::format::Format;
+use strassenc_runtime::network::{Measure, Recipe, Task};
 use strassenc_runtime::train::{
     self, CHECKPOINT, Confusion, ImageCheckpoint, Measures, SequenceCheckpoint,
 };
-use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
+use strassenc_runtime::{Error, Kind, Model, Result, Shape, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
 ///
@@ -79,14 +81,33 @@ struct Report {
     samples: usize,
     /// What the network is judged by.
     measure: Measure,
-    golden: Option<Measures>,
-    fake_quantised: Option<FakeQuantised>,
-    /// The float network's figures; none where there is neither a checkpoint nor a recorded figure.
-    float: Option<Float>,
+    #[serde(flatten)]
+    figures: Figures,
+    /// The heads, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    heads: Vec<Head>,
     /// The share of input elements that saturate in the input format.
     saturated_inputs: f64,
     /// Of the integers, or of a run in full precision; none where samples have no one class.
     confusion: Option<Confusion>,
+}
+
+/// How one output does.
+#[derive(Serialize)]
+struct Figures {
+    golden: Option<Measures>,
+    fake_quantised: Option<FakeQuantised>,
+    /// The float network's figures; none where there is neither a checkpoint nor a recorded figure.
+    float: Option<Float>,
+}
+
+/// How a head does.
+#[derive(Serialize)]
+struct Head {
+    name: String,
+    measure: Measure,
+    #[serde(flatten)]
+    figures: Figures,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -137,12 +158,6 @@ pub fn run(args: Args) -> Result<()> {
         asked.check(None)?;
         return text::run(args, Some(&model));
     }
-    if model.has_heads() {
-        let cause = "has several outputs, and only networks of one are measured yet";
-        return Err(Error::input(args.model.display(), cause).help(
-            "`strassenc check` compares all of its outputs in hardware with the integer reference",
-        ));
-    }
     asked.check(Some(model.provenance.recipe().loss.measure()))?;
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let tools = home::tools()?;
@@ -152,25 +167,50 @@ pub fn run(args: Args) -> Result<()> {
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
     let recipe = model.provenance.recipe();
-    let unit = f64::powi(2.0, -model.output_frac());
+    let leave = leave_model(&model, &recipe);
+    if let Some(head) = leave.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
+        let cause = format!("says nothing that is due of head `{head}`");
+        return Err(Error::input(format_args!("data set `{}`", data.name), cause).help(
+            "a model that was trained here knows what its heads are trained to; of others \
+             `strassenc check` compares all outputs in hardware with the integer reference",
+        ));
+    }
     let reals = train::fake_quantised(&model, split.x.doubles().view())?;
-    let differing = reals.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64 * unit).count();
     tools.check_interrupted()?;
-
+    let float = float_outputs(&path, &split, outputs.ncols());
+    let figures = |output: &Leaves, k: usize| {
+        let Leaves { columns, unit, task, .. } = output;
+        let own = s![.., columns.clone()];
+        let (z, y) = (outputs.slice(own), reals.slice(own));
+        let differing = y.iter().zip(&z).filter(|(y, z)| **y != **z as f64 * unit).count();
+        let due = split.due(k);
+        let of_float = float.as_ref().map(|y| y.slice(own));
+        Figures {
+            golden: Some(Measures::of(task, z, |v| v as f64 * unit, due)),
+            fake_quantised: Some(FakeQuantised {
+                measures: Measures::of(task, y, |v| v, due),
+                differing,
+            }),
+            float: match of_float {
+                Some(y) => Some(Float::Checkpoint(Measures::of(task, y, f64::from, due))),
+                None => recorded(&model, output),
+            },
+        }
+    };
+    let (figures, heads) = of_each(&leave, figures);
+    let all = std::iter::once(&figures).chain(heads.iter().map(|head| &head.figures));
+    let differing: usize = all.flat_map(|of| &of.fake_quantised).map(|fake| fake.differing).sum();
+    let last = outputs.slice(s![.., leave[0].columns.clone()]);
     let report = Report {
         name: model.name.clone(),
         sha256: Some(model_file::sha256(&model)?),
         data: data.name.clone(),
         samples: split.len(),
         measure: recipe.loss.measure(),
-        golden: Some(Measures::of(&recipe, outputs.view(), |v| v as f64 * unit, &split)),
-        fake_quantised: Some(FakeQuantised {
-            measures: Measures::of(&recipe, reals.view(), |v| v, &split),
-            differing,
-        }),
-        float: float(&model, &recipe, &path, &split),
+        figures,
+        heads,
         saturated_inputs: split.x.saturated(model.input.format),
-        confusion: confusion(outputs.view(), &split, &data),
+        confusion: confusion(last, &split, &data),
         model: path,
     };
     if let Some(folder) = &args.vectors {
@@ -226,25 +266,72 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
     data.check_shape(&network.input.shape, "give samples of that shape")?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
     let outputs = checkpoint.float_outputs(split.x.singles().view())?;
+    let heads = network.heads().into_iter().map(|(name, n)| (Some(name), n, 0));
+    let streams = std::iter::once((None, network.outputs(), 0)).chain(heads);
+    let leave = leave(streams, &network.train);
+    let (figures, heads) = of_each(&leave, |output, k| {
+        let own = outputs.slice(s![.., output.columns.clone()]);
+        let measures = Measures::of(&output.task, own, f64::from, split.due(k));
+        Figures { golden: None, fake_quantised: None, float: Some(Float::Checkpoint(measures)) }
+    });
+    let last = outputs.slice(s![.., leave[0].columns.clone()]);
     let report = Report {
         name: network.name.clone(),
         sha256: None,
         data: data.name.clone(),
         samples: split.len(),
         measure: network.train.loss.measure(),
-        golden: None,
-        fake_quantised: None,
-        float: Some(Float::Checkpoint(Measures::of(
-            &network.train,
-            outputs.view(),
-            f64::from,
-            &split,
-        ))),
+        figures,
+        heads,
         saturated_inputs: split.x.saturated(network.input.format()),
-        confusion: confusion(outputs.view(), &split, &data),
+        confusion: confusion(last, &split, &data),
         model: args.model,
     };
     show(&report, asked)
+}
+
+/// One of the outputs of a network.
+struct Leaves {
+    /// The name of the head that it is, if it is one.
+    head: Option<String>,
+    /// Its columns among all outputs.
+    columns: Range<usize>,
+    /// The real value of an integer of 1.
+    unit: f64,
+    task: Task,
+}
+
+/// The outputs of a network: of each the name, how many columns it has, and its frac.
+fn leave(
+    streams: impl Iterator<Item = (Option<String>, usize, i32)>,
+    recipe: &Recipe,
+) -> Vec<Leaves> {
+    let mut at = 0;
+    let of = |(head, columns, frac): (Option<String>, usize, i32)| {
+        let task = recipe.task(head.as_deref());
+        let columns = at..at + columns;
+        at = columns.end;
+        Leaves { head, columns, unit: f64::powi(2.0, -frac), task }
+    };
+    streams.map(of).collect()
+}
+
+fn leave_model(model: &Model, recipe: &Recipe) -> Vec<Leaves> {
+    let streams = model.streams().into_iter();
+    let of = |(head, shape, format): (Option<&str>, Shape, Format)| {
+        (head.map(str::to_owned), shape.elements(), format.frac)
+    };
+    leave(streams.map(of), recipe)
+}
+
+/// The figures of the last layer, and of each head; `figures` is told the place of an output.
+fn of_each(all: &[Leaves], figures: impl Fn(&Leaves, usize) -> Figures) -> (Figures, Vec<Head>) {
+    let heads = all.iter().enumerate().skip(1).map(|(k, output)| Head {
+        name: output.head.clone().unwrap_or_default(),
+        measure: output.task.loss.measure(),
+        figures: figures(output, k),
+    });
+    (figures(&all[0], 0), heads.collect())
 }
 
 /// The confusion matrix of outputs `[samples, classes]`, where samples have one class each.
@@ -354,22 +441,30 @@ pub fn golden_outputs(
     result
 }
 
-/// The float network's accuracy: from the checkpoint beside the model, else as the trainer recorded
-/// it.
-fn float(model: &Model, recipe: &Recipe, path: &Path, split: &Split) -> Option<Float> {
-    let checkpoint = path.with_file_name("checkpoint.safetensors");
-    if checkpoint.is_file() {
-        match ImageCheckpoint::load(&checkpoint)
-            .and_then(|c| c.float_outputs(split.x.singles().view()))
-        {
-            Ok(y) => {
-                let measures = Measures::of(recipe, y.view(), f64::from, split);
-                return Some(Float::Checkpoint(measures));
-            }
-            Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
-        }
+/// The float network's outputs, where its checkpoint stands beside the model.
+fn float_outputs(path: &Path, split: &Split, columns: usize) -> Option<Array2<f32>> {
+    let checkpoint = path.with_file_name(CHECKPOINT);
+    if !checkpoint.is_file() {
+        return None;
     }
-    let recorded = format!("test_{}_float", recipe.loss.measure().key());
+    let outputs =
+        ImageCheckpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.singles().view()));
+    outputs
+        .and_then(|y| match y.ncols() {
+            n if n == columns => Ok(y),
+            n => {
+                let cause = format!("is of another network: it has {n} outputs, not {columns}");
+                Err(Error::input(checkpoint.display(), cause))
+            }
+        })
+        .map_err(|e| output::note(format_args!("warning: the float network is left out\n{e}")))
+        .ok()
+}
+
+/// What the trainer recorded of the float network.
+fn recorded(model: &Model, output: &Leaves) -> Option<Float> {
+    let of_head = output.head.as_ref().map(|name| format!("_{name}")).unwrap_or_default();
+    let recorded = format!("test_{}_float{of_head}", output.task.loss.measure().key());
     model.provenance.metrics.get(&recorded).map(|judged| Float::Provenance { judged: *judged })
 }
 
@@ -382,10 +477,22 @@ fn shown_hash(sha256: Option<&str>) -> String {
 }
 
 fn render(report: &Report) -> String {
+    let Report { name, data, samples, .. } = report;
+    let mut text = format!(
+        "{name}{} on {samples} test samples of {data}\n{}",
+        shown_hash(report.sha256.as_deref()),
+        figures_table(report.measure, &report.figures, *samples)
+    );
+    for Head { name, measure, figures } in &report.heads {
+        text += &format!("\n\nhead {name}\n{}", figures_table(*measure, figures, *samples));
+    }
+    text
+}
+
+fn figures_table(measure: Measure, figures: &Figures, samples: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
-    let measure = report.measure;
     table.set_header(match measure {
         Measure::Accuracy => ["network", "correct", "accuracy", ""],
         Measure::R2 => ["network", "R²", "RMSE, MAE", ""],
@@ -394,7 +501,7 @@ fn render(report: &Report) -> String {
     let mut row = |name: &str, measures: Measures, remark: String| {
         let [one, other] = match measures {
             Measures::Classes { correct, accuracy } => {
-                [format!("{correct}/{}", report.samples), percent(accuracy)]
+                [format!("{correct}/{samples}"), percent(accuracy)]
             }
             Measures::Numbers { r2, rmse, mae } => {
                 [format!("{r2:.4}"), format!("{}, {}", significant(rmse), significant(mae))]
@@ -403,19 +510,19 @@ fn render(report: &Report) -> String {
         };
         table.add_row([name.into(), one, other, remark]);
     };
-    if let Some(golden) = report.golden {
+    if let Some(golden) = figures.golden {
         row("integer (golden)", golden, String::new());
     }
-    if let Some(FakeQuantised { measures, differing }) = report.fake_quantised {
+    if let Some(FakeQuantised { measures, differing }) = figures.fake_quantised {
         let agreement = match differing {
             0 => "every output is golden's".into(),
             n => format!("{n} outputs DIFFER"),
         };
         row("fake-quantised, f64", measures, agreement);
     }
-    match &report.float {
+    match &figures.float {
         Some(Float::Checkpoint(float)) => {
-            let more = report.golden.map(|golden| golden.judged() - float.judged());
+            let more = figures.golden.map(|golden| golden.judged() - float.judged());
             let told = more.map(|more| match measure {
                 Measure::R2 => format!("integer {more:+.4}"),
                 _ => format!("integer {:+.2} points", 100.0 * more),
@@ -429,15 +536,11 @@ fn render(report: &Report) -> String {
         }
         None => {}
     }
-    if report.golden.is_none() {
+    if figures.golden.is_none() {
         table.add_row(["integer", "", "none", NO_INTEGERS]);
     }
     for column in table.column_iter_mut().skip(1).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let Report { name, data, samples, .. } = report;
-    format!(
-        "{name}{} on {samples} test samples of {data}\n{table}",
-        shown_hash(report.sha256.as_deref())
-    )
+    table
 }

@@ -351,7 +351,8 @@ fn judged(run: &Run, due: &Split, model: &Model) -> f64 {
     let last = model.output().0.elements();
     let outputs = ndarray::Array2::from_shape_fn((n, last), |(i, k)| run.outputs[i][k]);
     let unit = f64::powi(2.0, -model.output_frac());
-    Measures::of(&model.provenance.recipe(), outputs.view(), |v| v as f64 * unit, due).judged()
+    let task = model.provenance.recipe().task(None);
+    Measures::of(&task, outputs.view(), |v| v as f64 * unit, due.due(0)).judged()
 }
 
 fn render(report: &Report) -> String {

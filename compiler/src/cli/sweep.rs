@@ -2,6 +2,7 @@
 
 use super::train::{Training, Watch, train};
 use super::{INTERRUPTED, numbers, output, verilog};
+use ndarray::s;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -298,8 +299,9 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
             let outputs = checkpoint
                 .float_outputs(data.test.x.singles().view())
                 .map_err(|e| e.within(path.display()))?;
-            let recipe = &checkpoint.network.train;
-            let measures = Measures::of(recipe, outputs.view(), f64::from, &data.test);
+            let task = checkpoint.network.train.task(None);
+            let outputs = outputs.slice(s![.., ..checkpoint.network.outputs()]);
+            let measures = Measures::of(&task, outputs, f64::from, data.test.due(0));
             full_precision_accuracy = Some(measures.judged());
         }
     }

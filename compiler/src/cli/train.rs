@@ -17,8 +17,8 @@ use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::onnx;
 use strassenc_runtime::train::{
-    self, Epoch, ImageLearner, Learner, Loadable, Observer, Phase, Progress, SequenceLearner,
-    Sources, Start, Summary, Tensors,
+    self, Epoch, HeadSummary, ImageLearner, Learner, Loadable, Observer, Phase, Progress,
+    SequenceLearner, Sources, Start, Summary, Tensors,
 };
 use strassenc_runtime::{Error, Model, Result};
 
@@ -390,9 +390,10 @@ pub(super) fn render(summary: &Summary) -> String {
     if let Some(bits) = summary.float_bits {
         return render_bits(summary, bits, summary.unit.unwrap_or("character"));
     }
+    let heads: String = summary.heads.iter().map(told_of_head).collect();
     let Some(integer_accuracy) = summary.integer_accuracy else {
         return format!(
-            "full precision, {} multiplications\ntest {} ({test_samples} samples): {}",
+            "full precision, {} multiplications\ntest {} ({test_samples} samples): {}{heads}",
             summary.multiplications,
             measure.name(),
             measure.told(*float_accuracy)
@@ -400,7 +401,7 @@ pub(super) fn render(summary: &Summary) -> String {
     };
     format!(
         "{}\nmultiplications {} against {} of a dense network, {}\n\
-         test {} ({test_samples} samples): float {}, integer {}",
+         test {} ({test_samples} samples): float {}, integer {}{heads}",
         layers_table(summary),
         summary.multiplications,
         summary.dense_multiplications,
@@ -409,6 +410,17 @@ pub(super) fn render(summary: &Summary) -> String {
         measure.told(*float_accuracy),
         measure.told(integer_accuracy),
     )
+}
+
+/// The line of a head.
+fn told_of_head(head: &HeadSummary) -> String {
+    let HeadSummary { name, measure, float_accuracy, integer_accuracy } = head;
+    let float = measure.told(*float_accuracy);
+    let told = match integer_accuracy {
+        Some(integer) => format!("float {float}, integer {}", measure.told(*integer)),
+        None => float,
+    };
+    format!("\nhead {name}: {} {told}", measure.name())
 }
 
 /// The layers of a run's model, in at most 80 columns.

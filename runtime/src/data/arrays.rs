@@ -2,7 +2,7 @@
 
 use super::npy::Npy;
 use super::npz::Npz;
-use super::{DataSet, Values, labels};
+use super::{DataSet, Due, Values, Wanted, labels};
 use crate::error::{Error, Result};
 use crate::network::Loss;
 use ndarray::Array2;
@@ -16,10 +16,19 @@ const NAMES: [[&str; 2]; 4] = [
     ["y_test", "test_labels"],
 ];
 
+/// The names of all arrays: the four, then what is due of each head in train and test.
+fn names(wanted: &Wanted) -> Vec<Vec<String>> {
+    let heads = wanted.heads.iter().flat_map(|(head, _)| {
+        ["train", "test"].map(|part| written([format!("y_{part}_{head}")]).collect())
+    });
+    let four = NAMES.map(|names| written(names.map(str::to_owned)).collect());
+    four.into_iter().chain(heads).collect()
+}
+
 /// The data set in four `.npy` files, or in a folder of them; a number v is v · 2^-frac, by default
 /// frac = 8 for bytes, else 0.
-pub fn load(loss: Loss, name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
-    let files = match files {
+pub fn load(wanted: &Wanted, name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
+    let files: Vec<PathBuf> = match files {
         [folder] => {
             if !folder.is_dir() {
                 return Err(Error::io(folder, "is not a folder").help(
@@ -27,47 +36,53 @@ pub fn load(loss: Loss, name: &str, files: &[PathBuf], frac: Option<i32>) -> Res
                      the four files",
                 ));
             }
-            NAMES.map(|names| {
-                let file = |name: String| folder.join(name + ".npy");
-                written(names)
-                    .map(file)
-                    .find(|path| path.is_file())
-                    .unwrap_or(file(names[0].into()))
-            })
+            let file = |name: &String| folder.join(format!("{name}.npy"));
+            let found = |names: Vec<String>| {
+                let there = names.iter().map(file).find(|path| path.is_file());
+                there.unwrap_or(file(&names[0]))
+            };
+            names(wanted).into_iter().map(found).collect()
         }
-        [a, b, c, d] => [a, b, c, d].map(Clone::clone),
+        [_, _, _, _] => files.to_vec(),
         _ => return Err(Error::internal("arrays", "wrong number of files")),
     };
-    of_arrays(loss, name, frac, |i| Npy::read(&files[i]))
+    of_arrays(wanted, name, frac, |i| Npy::read(&files[i]))
 }
 
 /// The data set in an `.npz` file, likewise.
-pub fn load_archive(loss: Loss, name: &str, file: &Path, frac: Option<i32>) -> Result<DataSet> {
+pub fn load_archive(
+    wanted: &Wanted,
+    name: &str,
+    file: &Path,
+    frac: Option<i32>,
+) -> Result<DataSet> {
     let archive = Npz::read(file)?;
     let mut found = vec![];
-    for names in NAMES {
-        let array = written(names).find(|name| archive.names().any(|there| there == name));
+    let all = names(wanted);
+    for names in &all {
+        let array = names.iter().find(|name| archive.names().any(|there| there == *name));
         found.push(array.ok_or_else(|| {
             let there = archive.names().take(12).collect::<Vec<_>>().join(", ");
             let cause = format!("has no array `{}` among {there}", names[0]);
-            let names = NAMES.map(|names| names[0]).join(", ");
+            let names = all.iter().map(|names| names[0].as_str()).collect::<Vec<_>>().join(", ");
             Error::input(file.display(), cause).help(format_args!("name its arrays {names}"))
         })?);
     }
-    of_arrays(loss, name, frac, |i| archive.array(&found[i]))
+    of_arrays(wanted, name, frac, |i| archive.array(found[i]))
 }
 
 /// `x_train`, or as some write it `X_train` or `X_TRAIN`, and so on.
-fn written(names: [&str; 2]) -> impl Iterator<Item = String> {
+fn written(names: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
     names.into_iter().flat_map(|name| {
         let capital = name.replacen(['x', 'y'], &name[..1].to_uppercase(), 1);
-        [name.to_owned(), capital, name.to_uppercase()]
+        let upper = name.to_uppercase();
+        [name, capital, upper]
     })
 }
 
-/// The data set in four arrays, each read in its turn.
+/// The data set in arrays that are named as [`names`] has them, each read in its turn.
 fn of_arrays(
-    loss: Loss,
+    wanted: &Wanted,
     name: &str,
     frac: Option<i32>,
     read: impl Fn(usize) -> Result<Npy>,
@@ -79,14 +94,34 @@ fn of_arrays(
             format!("has test samples of shape {test_shape:?}, its train samples have {shape:?}");
         return Err(Error::input(format_args!("data set `{name}`"), cause));
     }
-    if loss != Loss::CrossEntropy {
+    let samples = [train.dim().0, test.dim().0];
+    let mut data = if wanted.loss != Loss::CrossEntropy {
         let targets = vec![targets(&y_train)?, targets(&y_test)?];
-        return DataSet::of_targets(name, y_train.place(), shape, targets, vec![train, test]);
+        DataSet::of_targets(name, y_train.place(), shape, targets, vec![train, test])?
+    } else {
+        let classes = classes_of([&y_train, &y_test], samples)?;
+        DataSet::new(name, shape, classes, [train, test])
+    };
+    for (k, (_, loss)) in wanted.heads.iter().enumerate() {
+        let y = [read(4 + 2 * k)?, read(5 + 2 * k)?];
+        let due = if *loss != Loss::CrossEntropy {
+            [Due::Values(targets(&y[0])?), Due::Values(targets(&y[1])?)]
+        } else {
+            let classes = classes_of([&y[0], &y[1]], samples)?;
+            data.notes.extend(classes.notes);
+            classes.labels.map(Due::Classes)
+        };
+        for (split, due) in [&mut data.train, &mut data.test].into_iter().zip(due) {
+            split.heads.push(due);
+        }
     }
-    let classes = [classes(&y_train, train.dim().0)?, classes(&y_test, test.dim().0)?];
-    let places = [y_train.place(), y_test.place()];
-    let classes = labels::of_numbers([&classes[0], &classes[1]], places)?;
-    Ok(DataSet::new(name, shape, classes, [train, test]))
+    Ok(data)
+}
+
+/// The classes of train and test samples, of which there are so many.
+fn classes_of(y: [&Npy; 2], samples: [usize; 2]) -> Result<labels::Classes> {
+    let all = [classes(y[0], samples[0])?, classes(y[1], samples[1])?];
+    labels::of_numbers([&all[0], &all[1]], [y[0].place(), y[1].place()])
 }
 
 /// One class for each of so many samples.

@@ -60,7 +60,7 @@ pub struct DataSet {
     pub test: Split,
 }
 
-/// Samples, and what is due of them.
+/// Samples, and what is due of them. Of a network with heads that is due of its last layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     /// `[samples, elements]`: a pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4.
@@ -70,6 +70,17 @@ pub struct Split {
     /// `[samples, outputs]`: the numbers that are due, of a regression; of samples with several
     /// labels 1 for each that holds, else 0.
     pub targets: Option<Array2<f64>>,
+    /// What is due of each head of the network that the data were loaded for, in order.
+    pub heads: Vec<Due>,
+}
+
+/// What is due of a head.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Due {
+    /// `[samples]`: the class of each.
+    Classes(Vec<u32>),
+    /// `[samples, outputs]`: as [`Split::targets`].
+    Values(Array2<f64>),
 }
 
 /// Loads the data set that `spec` names, samples of one class each: see [`load_for`].
@@ -81,23 +92,29 @@ pub fn load(spec: &str, home: &Path) -> Result<DataSet> {
 }
 
 /// What a network asks of data: samples that can enter it, with what its loss is of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// What it is trained to.
     pub loss: Loss,
     /// What enters it, where that is known; sounds become numbers by it.
     pub input: Option<&'a Input>,
+    /// The heads: their names, and what each is trained to.
+    pub heads: Vec<(String, Loss)>,
 }
 
 impl<'a> From<&'a Network> for Wanted<'a> {
     fn from(network: &'a Network) -> Self {
-        Wanted { loss: network.train.loss, input: Some(&network.input) }
+        let heads = network.heads().into_iter().map(|(name, _)| {
+            let loss = network.train.task(Some(&name)).loss;
+            (name, loss)
+        });
+        Wanted { loss: network.train.loss, input: Some(&network.input), heads: heads.collect() }
     }
 }
 
 impl From<Loss> for Wanted<'_> {
     fn from(loss: Loss) -> Self {
-        Wanted { loss, input: None }
+        Wanted { loss, input: None, heads: vec![] }
     }
 }
 
@@ -110,8 +127,9 @@ impl From<Loss> for Wanted<'_> {
 /// and the sample.
 pub fn load_for<'a>(wanted: impl Into<Wanted<'a>>, spec: &str, home: &Path) -> Result<DataSet> {
     let wanted = wanted.into();
+    let loss = wanted.loss;
     let mut data = spec::parse(spec)?.load(wanted, home)?;
-    data.notes.extend(data.told(wanted.loss));
+    data.notes.extend(data.told(loss));
     data.validate()?;
     Ok(data)
 }
@@ -170,6 +188,24 @@ impl DataSet {
             takes,
             &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
         )?;
+        for (k, (name, shape, _)) in model.streams().into_iter().enumerate().skip(1) {
+            let outputs = shape.elements();
+            let has = match self.test.due(k) {
+                (_, Some(values)) if values.ncols() != outputs => {
+                    format!("{} numbers a sample", values.ncols())
+                }
+                (labels, None) if labels.iter().any(|label| *label as usize >= outputs) => {
+                    format!("more than {outputs} classes")
+                }
+                _ => continue,
+            };
+            let head = name.unwrap_or_default();
+            return Err(Error::input(
+                format_args!("data set `{}`, head `{head}`", self.name),
+                format_args!("has {has}, the head has {outputs} outputs"),
+            )
+            .help("give data that are labelled as those of the training"));
+        }
         let (classes, outputs) = (self.classes, model.output().0.elements());
         if let Some(targets) = &self.train.targets {
             return if targets.ncols() == outputs {
@@ -238,7 +274,7 @@ impl DataSet {
         let mut parts: Vec<Split> = values
             .into_iter()
             .zip(targets)
-            .map(|(x, targets)| Split { x, labels: vec![], targets: Some(targets) })
+            .map(|(x, targets)| Split::of_targets(x, targets))
             .collect();
         if let [all] = &parts[..] {
             let (train, test): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|i| i % 5 != 4);
@@ -333,6 +369,11 @@ impl DataSet {
                     ),
                 ));
             }
+            if let Some(due) = split.heads.iter().find(|due| due.len() != samples) {
+                let cause =
+                    format!("has {samples} samples, but {} that are due of a head", due.len());
+                return Err(Error::input(place(name), cause));
+            }
             if let Some(targets) = &split.targets {
                 if targets.nrows() != samples {
                     let cause =
@@ -373,7 +414,23 @@ impl Split {
 
     /// Samples of one class each.
     pub fn of_classes(x: Values, labels: Vec<u32>) -> Split {
-        Split { x, labels, targets: None }
+        Split { x, labels, targets: None, heads: vec![] }
+    }
+
+    /// Samples of which numbers or several labels are due, `[samples, outputs]`.
+    pub fn of_targets(x: Values, targets: Array2<f64>) -> Split {
+        Split { x, labels: vec![], targets: Some(targets), heads: vec![] }
+    }
+
+    /// What is due of an output of the network: 0 is the last layer, k + 1 head k. Where numbers or
+    /// labels are due, there are no classes.
+    pub fn due(&self, output: usize) -> (&[u32], Option<&Array2<f64>>) {
+        match output.checked_sub(1).map(|head| self.heads.get(head)) {
+            None => (&self.labels, self.targets.as_ref()),
+            Some(Some(Due::Classes(labels))) => (labels, None),
+            Some(Some(Due::Values(values))) => (&[], Some(values)),
+            Some(None) => (&[], None),
+        }
     }
 
     /// The first `n` samples, or all where there are fewer.
@@ -383,6 +440,7 @@ impl Split {
             x: self.x.take(n),
             labels: self.labels[..n.min(self.labels.len())].to_vec(),
             targets: self.targets.as_ref().map(|targets| targets.slice(s![..n, ..]).to_owned()),
+            heads: self.heads.iter().map(|due| due.of(&(0..n).collect::<Vec<_>>())).collect(),
         }
     }
 
@@ -392,12 +450,31 @@ impl Split {
             x: self.x.select(samples),
             labels: samples.iter().filter_map(|&i| self.labels.get(i)).copied().collect(),
             targets: self.targets.as_ref().map(|targets| targets.select(Axis(0), samples)),
+            heads: self.heads.iter().map(|due| due.of(samples)).collect(),
         }
     }
 
     fn select(x: &Values, labels: &[u32], samples: &[usize]) -> Split {
         let labels = samples.iter().map(|&i| labels[i]).collect();
         Split::of_classes(x.select(samples), labels)
+    }
+}
+
+impl Due {
+    /// What is due of some of the samples, in the order given.
+    fn of(&self, samples: &[usize]) -> Due {
+        match self {
+            Due::Classes(labels) => Due::Classes(samples.iter().map(|i| labels[*i]).collect()),
+            Due::Values(values) => Due::Values(values.select(Axis(0), samples)),
+        }
+    }
+
+    /// Number of samples.
+    fn len(&self) -> usize {
+        match self {
+            Due::Classes(labels) => labels.len(),
+            Due::Values(values) => values.nrows(),
+        }
     }
 }
 

@@ -272,7 +272,8 @@ pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
 impl Source {
     /// Reads the set.
     pub fn load(self, wanted: Wanted, home: &Path) -> Result<DataSet> {
-        let Wanted { loss, input } = wanted;
+        let Wanted { loss, input, heads } = &wanted;
+        let (loss, input) = (*loss, *input);
         let of_classes = match &self {
             Source::Digits => Some("digits"),
             Source::Known { name, .. } => Some(name.as_str()),
@@ -287,6 +288,18 @@ impl Source {
             return Err(Error::input(format_args!("data `{name}`"), cause)
                 .help("name a table or arrays, or remove `loss` under `train`"));
         }
+        let has_names = match &self {
+            Source::Npy { files, .. } => files.len() == 1,
+            source => matches!(source, Source::Npz { .. }),
+        };
+        if let Some((head, _)) = heads.first().filter(|_| !has_names) {
+            let cause = format!("says nothing that is due of head `{head}`");
+            let help = format!(
+                "a network with heads is trained on arrays that have names: an .npz file, or a \
+                 folder of .npy files, with y_train_{head} and y_test_{head}"
+            );
+            return Err(Error::input("data", cause).help(help));
+        }
         match self {
             Source::Digits => digits::load(),
             Source::Known { name, folder } => match find::known(&name) {
@@ -294,8 +307,10 @@ impl Source {
                 None => Err(Error::internal(name, "is not a known data set")),
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
-            Source::Npy { files, frac } => arrays::load(loss, &name_of(&files[0]), &files, frac),
-            Source::Npz { file, frac } => arrays::load_archive(loss, &name_of(&file), &file, frac),
+            Source::Npy { files, frac } => arrays::load(&wanted, &name_of(&files[0]), &files, frac),
+            Source::Npz { file, frac } => {
+                arrays::load_archive(&wanted, &name_of(&file), &file, frac)
+            }
             Source::Images { folders } => images::load(&name_of(&folders[0]), &folders),
             Source::Wav { folders, test } => {
                 wav::load(&name_of(&folders[0]), &folders, test.as_deref(), input)

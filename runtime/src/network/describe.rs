@@ -2,13 +2,14 @@
 
 use crate::error::Error;
 use crate::wording::line_of;
+use std::borrow::Cow;
 use std::fmt::Display;
 use toml::de::{DeTable, DeValue};
 
 /// One step from a value of a document to a value inside it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
-    Key(&'static str),
+    Key(Cow<'static, str>),
     Index(usize),
 }
 
@@ -18,11 +19,11 @@ pub(super) struct Place(Vec<Step>);
 
 impl Place {
     pub(super) fn new(key: &'static str) -> Self {
-        Place(vec![Step::Key(key)])
+        Place(vec![Step::Key(key.into())])
     }
 
-    pub(super) fn key(mut self, key: &'static str) -> Self {
-        self.0.push(Step::Key(key));
+    pub(super) fn key(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.0.push(Step::Key(key.into()));
         self
     }
 
@@ -31,11 +32,11 @@ impl Place {
         self
     }
 
-    pub(super) fn last_key(&self) -> &'static str {
+    pub(super) fn last_key(&self) -> &str {
         self.0
             .iter()
             .rev()
-            .find_map(|s| if let Step::Key(k) = s { Some(*k) } else { None })
+            .find_map(|s| if let Step::Key(k) = s { Some(k.as_ref()) } else { None })
             .unwrap_or_default()
     }
 
@@ -46,8 +47,8 @@ impl Place {
         let mut value: Option<&DeValue> = None;
         for step in &self.0 {
             let next = match (step, value) {
-                (Step::Key(key), None) => document.get_ref().get(*key),
-                (Step::Key(key), Some(v)) => v.get(*key),
+                (Step::Key(key), None) => document.get_ref().get(key.as_ref()),
+                (Step::Key(key), Some(v)) => v.get(key.as_ref()),
                 (Step::Index(i), Some(v)) => v.get(*i),
                 (Step::Index(_), None) => None,
             };

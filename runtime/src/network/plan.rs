@@ -278,6 +278,12 @@ pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
     ((ratio * outputs as f64).round() as usize).clamp(1, MAX_SIZE)
 }
 
+/// The steps whose sums leave the network: the last one, then that of each head.
+pub fn outputs(steps: &[Step]) -> impl Iterator<Item = usize> {
+    let heads = (0..steps.len()).filter(|i| steps[*i].head.is_some());
+    steps.len().checked_sub(1).into_iter().chain(heads)
+}
+
 /// Whether each value that the steps read or yield can be negative; entry 0 is the input's.
 pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
     let mut signs = vec![input];

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{self, Output};
 use crate::network::Network;
-use crate::network::plan::{Linear, Op, Pool, Step};
+use crate::network::plan::{self, Linear, Op, Pool, Step};
 use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array, Array1, Array3, Array4, Dimension};
 use rand::{RngExt, SeedableRng};
@@ -118,8 +118,7 @@ pub fn calibrate(
     }
     progress("", 1.0);
     let mut outputs = vec![vec![]; images.len()];
-    let heads = (0..steps.len()).filter(|k| steps[*k].head.is_some());
-    for k in [steps.len() - 1].into_iter().chain(heads) {
+    for k in plan::outputs(steps) {
         let Some(z) = &values[k + 1] else { continue };
         let of_each = z.data.chunks(z.shape.elements());
         outputs.iter_mut().zip(of_each).for_each(|(all, z)| all.extend_from_slice(z));
@@ -147,7 +146,7 @@ fn order(steps: &[Step]) -> Vec<usize> {
 
 /// Whether what a step yields leaves the network.
 fn is_output(steps: &[Step], k: usize) -> bool {
-    k + 1 == steps.len() || steps[k].head.is_some()
+    plan::outputs(steps).any(|output| output == k)
 }
 
 fn is_sum(step: &Step) -> bool {

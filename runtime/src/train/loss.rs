@@ -85,6 +85,50 @@ pub struct Targets<'a> {
     pub teacher: Option<Teacher<'a>>,
 }
 
+/// What all outputs of a batch are trained towards.
+pub struct Aims<'a> {
+    /// Those of the last layer, by which the network is judged.
+    pub main: Targets<'a>,
+    /// Those of each head, in order, and what the head's loss counts.
+    pub heads: Vec<(Targets<'a>, f64)>,
+}
+
+impl<'a> From<Targets<'a>> for Aims<'a> {
+    fn from(main: Targets<'a>) -> Self {
+        Aims { main, heads: vec![] }
+    }
+}
+
+impl Aims<'_> {
+    /// The aims of some of the samples.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let of_heads = self.heads.iter().map(|(head, weight)| (head.rows(rows.clone()), *weight));
+        Aims { main: self.main.rows(rows.clone()), heads: of_heads.collect() }
+    }
+
+    /// The score of the batch, the losses of all outputs added up; z of each output, the last
+    /// layer's first, becomes the gradient of the mean loss in `dz`.
+    pub fn score_and_gradients<'b, T: Real>(
+        &self,
+        outputs: impl Iterator<Item = (&'b Array2<T>, &'b mut Array2<T>)>,
+    ) -> Score {
+        let all = std::iter::once((&self.main, 1.0)).chain(self.heads.iter().map(|(t, w)| (t, *w)));
+        let mut total: Option<Score> = None;
+        for ((z, dz), (targets, weight)) in outputs.zip(all) {
+            dz.assign(z);
+            let score = score_and_gradient(dz, targets);
+            match &mut total {
+                None => total = Some(score),
+                Some(total) => {
+                    *dz *= T::real(weight);
+                    total.loss += weight * score.loss;
+                }
+            }
+        }
+        total.unwrap_or_default()
+    }
+}
+
 /// Knowledge distillation (Hinton, Vinyals & Dean 2015): the loss is
 /// (1-λ)·CE(z, target) + λ·T²·CE(z/T, softmax(z_teacher/T)).
 #[derive(Clone, Copy, Debug)]

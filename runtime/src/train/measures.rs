@@ -1,8 +1,7 @@
 //! How well outputs do over a whole split, in the units of its data.
 
 use super::loss::{Score, argmax, score_values};
-use crate::data::Split;
-use crate::network::{Recipe, Scaling};
+use crate::network::{Scaling, Task};
 use ndarray::{Array2, ArrayView2, Zip};
 use serde::Serialize;
 
@@ -39,23 +38,23 @@ pub enum Measures {
 }
 
 impl Measures {
-    /// How well outputs `[samples, outputs]` of a network do that was trained by `recipe`; `real`
-    /// is what one stands for.
+    /// How well the outputs `[samples, outputs]` of a task do; `real` is what one stands for, and
+    /// classes or numbers are due of them, [as of a split](crate::data::Split::due).
     pub fn of<T: Copy + PartialOrd>(
-        recipe: &Recipe,
+        task: &Task,
         outputs: ArrayView2<T>,
         real: impl Fn(T) -> f64,
-        split: &Split,
+        (labels, targets): (&[u32], Option<&Array2<f64>>),
     ) -> Measures {
         let share = |count: usize| count as f64 / outputs.nrows().max(1) as f64;
-        let Some(targets) = &split.targets else {
-            let rows = outputs.outer_iter().zip(&split.labels);
+        let Some(targets) = targets else {
+            let rows = outputs.outer_iter().zip(labels);
             let correct = rows.filter(|(row, label)| argmax(row.view()) == **label as usize);
             let correct = correct.count();
             return Measures::Classes { correct, accuracy: share(correct) };
         };
         let reals = outputs.mapv(real);
-        if !recipe.loss.is_regression() {
+        if !task.loss.is_regression() {
             let hold = |v: f64| v > 0.0;
             let wrong = Zip::from(&reals).and(targets).map_collect(|z, t| hold(*z) != hold(*t));
             let correct = wrong.rows().into_iter().filter(|row| !row.iter().any(|w| *w)).count();
@@ -72,8 +71,8 @@ impl Measures {
             let f1 = (0..labels).map(of_label).sum::<f64>() / labels.max(1) as f64;
             return Measures::Labels { correct, accuracy: share(correct), f1 };
         }
-        let score: Score = score_values(recipe.loss, reals.view(), scaled(recipe, targets).view());
-        let errors = in_units(recipe, reals) - targets;
+        let score: Score = score_values(task.loss, reals.view(), scaled(task, targets).view());
+        let errors = in_units(task, reals) - targets;
         let mean = |of: fn(f64) -> f64| errors.mapv(of).mean().unwrap_or(0.0);
         let (rmse, mae) = (mean(|e| e * e).sqrt(), mean(f64::abs));
         Measures::Numbers { r2: score.accuracy(), rmse, mae }
@@ -89,9 +88,9 @@ impl Measures {
 }
 
 /// Numbers or labels as training sees them.
-pub(super) fn scaled(recipe: &Recipe, targets: &Array2<f64>) -> Array2<f32> {
+pub(super) fn scaled(task: &Task, targets: &Array2<f64>) -> Array2<f32> {
     let mut scaled = targets.clone();
-    if let Some(Scaling { offset, scale }) = &recipe.targets {
+    if let Some(Scaling { offset, scale }) = &task.targets {
         let columns = scaled.columns_mut().into_iter().zip(offset.iter().zip(scale));
         columns.for_each(|(mut v, (offset, scale))| v.mapv_inplace(|v| (v - offset) / scale));
     }
@@ -99,8 +98,8 @@ pub(super) fn scaled(recipe: &Recipe, targets: &Array2<f64>) -> Array2<f32> {
 }
 
 /// Outputs in units of the data.
-fn in_units(recipe: &Recipe, mut outputs: Array2<f64>) -> Array2<f64> {
-    if let Some(Scaling { offset, scale }) = &recipe.targets {
+fn in_units(task: &Task, mut outputs: Array2<f64>) -> Array2<f64> {
+    if let Some(Scaling { offset, scale }) = &task.targets {
         let columns = outputs.columns_mut().into_iter().zip(offset.iter().zip(scale));
         columns.for_each(|(mut v, (offset, scale))| v.mapv_inplace(|v| offset + scale * v));
     }
@@ -113,27 +112,22 @@ mod tests {
     use crate::network::Loss;
     use ndarray::{Array2, array};
 
-    fn split(targets: Array2<f64>) -> Split {
-        let x = Array2::<f32>::zeros((targets.nrows(), 1)).into();
-        Split { x, labels: vec![], targets: Some(targets) }
-    }
-
     #[test]
     fn classes_are_those_of_the_first_largest_output() {
-        let split = Split::of_classes(Array2::<f32>::zeros((3, 1)).into(), vec![0, 1, 1]);
         let outputs = array![[2i64, 2, 1], [0, 3, 3], [1, 0, 0]];
-        let measures = Measures::of(&Recipe::default(), outputs.view(), |v| v as f64, &split);
+        let measures =
+            Measures::of(&Task::default(), outputs.view(), |v| v as f64, (&[0, 1, 1], None));
         assert_eq!(measures, Measures::Classes { correct: 2, accuracy: 2.0 / 3.0 });
     }
 
     #[test]
     fn numbers_are_measured_in_their_own_units() {
         let targets = Some(Scaling { offset: vec![10.0], scale: vec![4.0] });
-        let recipe = Recipe { loss: Loss::Squared, targets, ..Recipe::default() };
+        let task = Task { loss: Loss::Squared, targets, ..Task::default() };
         // Of 8 a unit: 10, 14, 12 for 8, 14, 14, whose mean is 12.
         let of = |outputs: Array2<i64>| {
-            let split = split(array![[8.0], [14.0], [14.0]]);
-            Measures::of(&recipe, outputs.view(), |v| v as f64 / 8.0, &split)
+            let due = array![[8.0], [14.0], [14.0]];
+            Measures::of(&task, outputs.view(), |v| v as f64 / 8.0, (&[], Some(&due)))
         };
         let Measures::Numbers { r2, rmse, mae } = of(array![[0], [8], [4]]) else { panic!() };
         assert!((r2 - (1.0 - 8.0 / 24.0)).abs() < 1e-12, "{r2}");
@@ -144,10 +138,10 @@ mod tests {
 
     #[test]
     fn labels_hold_where_outputs_are_positive() {
-        let recipe = Recipe { loss: Loss::BinaryCrossEntropy, ..Recipe::default() };
-        let due = split(array![[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]]);
+        let task = Task { loss: Loss::BinaryCrossEntropy, ..Task::default() };
+        let due = array![[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]];
         let outputs = array![[0.5, -1.0, -1.0], [2.0, 0.0, -0.1], [-1.0, 0.1, -3.0]];
-        let measures = Measures::of(&recipe, outputs.view(), |v| v, &due);
+        let measures = Measures::of(&task, outputs.view(), |v| v, (&[], Some(&due)));
         // F1 of the labels: 1, 2·1 / (2·1 + 1), and 0 of one that never holds.
         let f1 = (1.0 + 2.0 / 3.0) / 3.0;
         assert_eq!(measures, Measures::Labels { correct: 2, accuracy: 2.0 / 3.0, f1 });

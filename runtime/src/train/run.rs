@@ -119,8 +119,26 @@ pub struct Summary {
     pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
     pub reduction: f64,
+    /// The heads, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadSummary>,
     /// The layers of the model; none where the network is in full precision.
     pub layers: Vec<LayerSummary>,
+}
+
+/// One head of a [`Summary`].
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadSummary {
+    /// Name of the head.
+    pub name: String,
+    /// What its accuracies are.
+    pub measure: Measure,
+    /// As that of the network.
+    #[serde(rename = "test_accuracy_float")]
+    pub float_accuracy: f64,
+    /// As that of the network.
+    #[serde(rename = "test_accuracy_integer")]
+    pub integer_accuracy: Option<f64>,
 }
 
 /// One layer of a [`Summary`].
@@ -516,7 +534,8 @@ fn finish<L: Learner>(
     data: &L::Data,
 ) -> Result<(Summary, Option<Model>)> {
     let run = trainer.checkpoint();
-    let (float, unit) = (L::test(run, data)?, L::unit(data));
+    let (of_float, unit) = (L::test(run, data)?, L::unit(data));
+    let float = of_float.first().copied().unwrap_or_default();
     let dense_multiplications = run.network.dense_multiplications();
     let mut summary = Summary {
         float_accuracy: float.accuracy(),
@@ -528,15 +547,31 @@ fn finish<L: Learner>(
         dense_multiplications,
         ..Summary::default()
     };
-    let recipe = &run.network.train.clone();
+    let network = run.network.clone();
+    let names = network.heads().into_iter().map(|(name, _)| name);
+    summary.heads = names
+        .zip(of_float.iter().skip(1))
+        .map(|(name, float)| {
+            let measure = network.train.task(Some(&name)).loss.measure();
+            HeadSummary { name, measure, float_accuracy: float.accuracy(), integer_accuracy: None }
+        })
+        .collect();
     let Some(mut model) = trainer.model() else { return Ok((summary, None)) };
-    let integer = L::test_integers(&model, recipe, data)?;
+    let of_integers = L::test_integers(&model, &network, data)?;
+    let integer = of_integers.first().copied().unwrap_or_default();
+    for (head, score) in summary.heads.iter_mut().zip(of_integers.iter().skip(1)) {
+        head.integer_accuracy = Some(score.accuracy());
+        let (key, name) = (head.measure.key(), &head.name);
+        let figures = [("float", head.float_accuracy), ("integer", score.accuracy())];
+        let figures = figures.map(|(of, v)| (format!("test_{key}_{of}_{name}"), v));
+        model.provenance.metrics.extend(figures);
+    }
     let measures = |name: &str, of: fn(Score) -> f64| {
         [(format!("test_{name}_float"), of(float)), (format!("test_{name}_integer"), of(integer))]
     };
     let measures = match unit {
         Some(_) => measures("bits", |score| score.bits()),
-        None => measures(recipe.loss.measure().key(), |score| score.accuracy()),
+        None => measures(network.train.loss.measure().key(), |score| score.accuracy()),
     };
     model.provenance.metrics.extend(measures);
     summarise(&model.layers, model.input(), &mut summary.layers)?;

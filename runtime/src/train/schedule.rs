@@ -185,18 +185,18 @@ pub trait Learner: Sized + Send {
     fn gradients(&mut self, run: &mut Checkpoint<Self::Weights>) -> Result<Score>;
     /// The score on what is held out, if anything is.
     fn validate(&self, network: &Network, weights: &Self::Weights) -> Option<Score>;
-    /// The score of the float network on the test data.
+    /// The scores of the float network on the test data: of the last layer, then of each head.
     ///
     /// # Errors
     /// Where the data do not fit.
-    fn test(run: &Checkpoint<Self::Weights>, data: &Self::Data) -> Result<Score>;
+    fn test(run: &Checkpoint<Self::Weights>, data: &Self::Data) -> Result<Vec<Score>>;
     /// The integer network of a run that is done; a full-precision one has none.
     fn model(&self, run: &Checkpoint<Self::Weights>, provenance: Provenance) -> Option<Model>;
-    /// The score of an integer network on the test data.
+    /// The scores of the integer network of a description on the test data, likewise.
     ///
     /// # Errors
     /// Where the model is not valid.
-    fn test_integers(model: &Model, recipe: &Recipe, data: &Self::Data) -> Result<Score>;
+    fn test_integers(model: &Model, network: &Network, data: &Self::Data) -> Result<Vec<Score>>;
 }
 
 /// Trains a network step by step.

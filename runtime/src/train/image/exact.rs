@@ -40,6 +40,8 @@ pub struct Node<L> {
     pub from: Vec<usize>,
     /// Elements of its result.
     pub outputs: usize,
+    /// Whether that is the output of a head.
+    pub head: bool,
 }
 
 /// What a [`Node`] does.
@@ -167,11 +169,11 @@ fn branch(
                     Join::Concat => Kind::Concat(Concat::new(shape, yields.0), branches.format),
                 }
             }
-            model::Layer::Head(_) => {
-                return Err(Error::input(
-                    format_args!("layer `{}`", layer.name()),
-                    "is a second output, and training knows networks of one output alone",
-                ));
+            model::Layer::Head(head) => {
+                // It ends in a layer, whose node is the last one.
+                branch(&head.layers, (value, edge), nodes)?;
+                nodes.iter_mut().last().into_iter().for_each(|node| node.head = true);
+                continue;
             }
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
@@ -184,7 +186,7 @@ fn branch(
                 ));
             }
         };
-        nodes.push(Node { kind, from, outputs: yields.0.elements() });
+        nodes.push(Node { kind, from, outputs: yields.0.elements(), head: false });
         (value, edge) = (nodes.len(), yields);
     }
     Ok((value, edge))
@@ -206,6 +208,12 @@ pub fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
         .max(1)
 }
 
+/// The nodes whose sums leave the network: the last one, then that of each head.
+pub fn leaving<L>(nodes: &[Node<L>]) -> impl Iterator<Item = usize> {
+    let heads = (0..nodes.len()).filter(|i| nodes[*i].head);
+    nodes.len().checked_sub(1).into_iter().chain(heads)
+}
+
 /// [`fake_quantised`] for nodes at hand.
 pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     nodes: &[Node<L>],
@@ -213,21 +221,24 @@ pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     x: ArrayView2<A>,
 ) -> Array2<f64> {
     let chunk = (CHUNK_ELEMENTS / widest(nodes)).clamp(1, CHUNK);
-    let mut y = Array2::zeros((x.nrows(), nodes.last().map_or(0, |node| node.outputs)));
+    let outputs = leaving(nodes).map(|i| nodes[i].outputs).sum();
+    let mut y = Array2::zeros((x.nrows(), outputs));
     (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
         .zip(x.axis_chunks_iter(Axis(0), chunk))
         .for_each(|(mut y, x)| {
             let requantise = requantiser(input);
             let x = x.mapv(|v| requantise(v.into()));
-            let (mut results, mut trace, mut which) =
-                (Vec::new(), Trace::default(), Array2::zeros((0, 0)));
+            let mut results: Vec<Array2<f64>> = vec![];
+            let (mut trace, mut which) = (Trace::default(), Array2::zeros((0, 0)));
             for node in nodes {
                 let mut z = Array2::zeros((0, 0));
                 node.forward(node.inputs(x.view(), &results), &mut trace, &mut which, &mut z);
                 results.push(z);
             }
-            if let Some(z) = results.last() {
-                y.assign(z);
+            let mut at = 0;
+            for z in leaving(nodes).map(|i| &results[i]) {
+                y.slice_mut(s![.., at..at + z.ncols()]).assign(z);
+                at += z.ncols();
             }
         });
     y

@@ -5,13 +5,13 @@ use super::concat::Concat;
 use super::patches::{Windows, fit, piece};
 use super::spn::Spn;
 use crate::network::Network;
-use crate::network::plan::Op;
+use crate::network::plan::{self, Op};
 use crate::shape::Join;
-use crate::train::loss::{Score, Targets, score_and_gradient};
+use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::Rule;
 use crate::train::ternary::{Ternariser, density};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -27,6 +27,8 @@ struct Node<T> {
     layer: Layer<T>,
     /// The values it reads: 0 is the network's input, i + 1 the result of node i.
     from: Vec<usize>,
+    /// Whether it is the output of a head.
+    head: bool,
     /// `[n, elements]`: what the last forward pass gave.
     z: Array2<T>,
     /// `[n, elements]`: dL/dz, complete once all readers have added theirs.
@@ -157,7 +159,7 @@ impl<T: Real> Float<T> {
                 Op::Linear(linear) => Layer::Spn(Box::new(Spn::new(
                     &step,
                     linear,
-                    i + 1 == steps.len(),
+                    plan::outputs(&steps).any(|output| output == i),
                     network.train.full_precision,
                     rng,
                 ))),
@@ -202,7 +204,8 @@ impl<T: Real> Float<T> {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
             };
-            nodes.push(Node { layer, from: step.from.clone(), z: empty(), dz: empty() });
+            let (from, head) = (step.from.clone(), step.head.is_some());
+            nodes.push(Node { layer, from, head, z: empty(), dz: empty() });
             values.push(nodes.len());
         }
         Float { nodes, room: vec![] }
@@ -223,10 +226,10 @@ impl<T: Real> Float<T> {
     }
 
     /// Forward and backward over one batch `[n, n_in]`: leaves all gradients of the mean loss.
-    pub fn gradients(&mut self, x: ArrayView2<T>, targets: &Targets) -> Score {
+    pub fn gradients(&mut self, x: ArrayView2<T>, aims: &Aims) -> Score {
         for i in 0..self.nodes.len() {
             let (before, node) = self.nodes.split_at_mut(i);
-            let Node { layer, from, z, dz } = &mut node[0];
+            let Node { layer, from, z, dz, .. } = &mut node[0];
             for buffer in [&mut *z, dz] {
                 if buffer.nrows() != x.nrows() {
                     *buffer = Array2::zeros((x.nrows(), buffer.ncols()));
@@ -234,16 +237,17 @@ impl<T: Real> Float<T> {
             }
             layer.forward(&inputs(from, x, before), z);
         }
-        let Some(last) = self.nodes.last_mut() else { return Score::default() };
-        last.dz.assign(&last.z);
-        let score = score_and_gradient(&mut last.dz, targets);
+        let Some((last, before)) = self.nodes.split_last_mut() else { return Score::default() };
+        let heads = before.iter_mut().filter(|node| node.head);
+        let outputs = std::iter::once(last).chain(heads);
+        let score = aims.score_and_gradients(outputs.map(|node| (&node.z, &mut node.dz)));
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
         let into =
             |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
         for i in (0..self.nodes.len()).rev() {
             let (before, node) = self.nodes.split_at_mut(i);
-            let Node { layer, from, z, dz } = &mut node[0];
+            let Node { layer, from, z, dz, .. } = &mut node[0];
             if let Layer::Spn(spn) = layer {
                 let (x, dx) = match from[0].checked_sub(1) {
                     None => (x, None),
@@ -356,9 +360,12 @@ impl<T: Real> Float<T> {
         }
     }
 
-    /// `[samples, n_in]` to `[samples, outputs]`, with the running statistics.
+    /// `[samples, n_in]` to `[samples, outputs]`, those of the last layer, then those of each head,
+    /// with the running statistics.
     pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
-        let outputs = self.nodes.last().map_or(0, |node| node.z.ncols());
+        let heads = (0..self.nodes.len()).filter(|i| self.nodes[*i].head);
+        let leave: Vec<usize> = self.nodes.len().checked_sub(1).into_iter().chain(heads).collect();
+        let outputs = leave.iter().map(|i| self.nodes[*i].z.ncols()).sum();
         let chunk = piece(self.spns().map(Spn::columns).max().unwrap_or(1));
         let mut y = Array2::zeros((x.nrows(), outputs));
         (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
@@ -374,8 +381,10 @@ impl<T: Real> Float<T> {
                     let z = node.layer.evaluate(&inputs, node.z.ncols());
                     values.push(z);
                 }
-                if let Some(z) = values.last() {
-                    y.assign(z);
+                let mut at = 0;
+                for z in leave.iter().map(|i| &values[*i]) {
+                    y.slice_mut(s![.., at..at + z.ncols()]).assign(z);
+                    at += z.ncols();
                 }
             });
         y
@@ -523,7 +532,7 @@ layers = [
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
             let loss = |float: &mut Float<f64>| {
-                float.gradients(x.view(), &Targets::of(&labels)).mean_loss()
+                float.gradients(x.view(), &Targets::of(&labels).into()).mean_loss()
             };
             let (mut checked, mut kinks) = (0, 0);
             for l in 0..float.spns().count() {
@@ -593,8 +602,8 @@ layers = [
                 }
             }
             assert_eq!(
-                ternary.gradients(x.view(), &Targets::of(&labels)),
-                full.gradients(x.view(), &Targets::of(&labels))
+                ternary.gradients(x.view(), &Targets::of(&labels).into()),
+                full.gradients(x.view(), &Targets::of(&labels).into())
             );
             for (f, t) in full.spns_mut().zip(ternary.spns_mut()) {
                 for ((name, f, _), (_, t, _)) in f.parameters().zip(t.parameters()) {
@@ -637,7 +646,7 @@ layers = [
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch_of(n, &network, &mut rng);
-            let trained = float.gradients(x.view(), &Targets::of(&labels));
+            let trained = float.gradients(x.view(), &Targets::of(&labels).into());
             float.calibrate(x.view());
             let evaluated = score(float.evaluate(x.view()).view(), &labels);
             assert!((evaluated.loss - trained.loss).abs() < 1e-9, "{evaluated:?} {trained:?}");
@@ -652,7 +661,7 @@ layers = [
         let mut float = fresh(&vectors(), &mut rng);
         let (x, labels) = batch(&vectors(), &mut rng);
         for _ in 0..400 {
-            float.gradients(x.view(), &Targets::of(&labels));
+            float.gradients(x.view(), &Targets::of(&labels).into());
         }
         let variances = |float: &Float<f64>| -> Vec<_> {
             float

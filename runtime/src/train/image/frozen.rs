@@ -4,7 +4,8 @@
 
 use super::concat::Concat;
 use super::exact::{
-    Exact, Kind, Node, Requantise, Trace, evaluate, slice, slice_mut, slices, tiled, widest,
+    Exact, Kind, Node, Requantise, Trace, evaluate, leaving, slice, slice_mut, slices, tiled,
+    widest,
 };
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
@@ -13,7 +14,7 @@ use crate::network::Network;
 use crate::network::plan::{self, Op};
 use crate::shape::Join;
 use crate::train::loadable::Ranges;
-use crate::train::loss::{Score, Targets, score_and_gradient};
+use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::quantise::{coefficient, power};
@@ -507,7 +508,8 @@ impl Frozen {
                     return None;
                 }
             };
-            Some(Node { kind, from: step.from.clone(), outputs: step.output.elements() })
+            let (from, outputs) = (step.from.clone(), step.output.elements());
+            Some(Node { kind, from, outputs, head: step.head.is_some() })
         };
         let nodes: Option<Vec<_>> = network.plan().ok()?.iter().map(node).collect();
         (layers.next().is_none() && joins.next().is_none()).then_some(())?;
@@ -531,13 +533,13 @@ impl Frozen {
 
     /// Forward and backward over one batch `[n, n_in]` of real values of the input format: leaves
     /// all gradients of the mean loss.
-    pub fn gradients(&mut self, x: ArrayView2<f64>, targets: &Targets) -> Score {
+    pub fn gradients(&mut self, x: ArrayView2<f64>, aims: &Aims) -> Score {
         let piece = (PIECE_ELEMENTS / widest(&self.nodes)).clamp(1, x.nrows().max(1));
-        self.gradients_by(piece, x, targets)
+        self.gradients_by(piece, x, aims)
     }
 
     /// [`gradients`](Self::gradients), so many samples at a time.
-    fn gradients_by(&mut self, piece: usize, x: ArrayView2<f64>, targets: &Targets) -> Score {
+    fn gradients_by(&mut self, piece: usize, x: ArrayView2<f64>, aims: &Aims) -> Score {
         let n = x.nrows();
         self.parts.resize_with(n.div_ceil(piece), Part::default);
         let Frozen { nodes, parts, rooms } = self;
@@ -548,7 +550,7 @@ impl Frozen {
             let mut room = of_rooms().pop().unwrap_or_default();
             let share = rows.len() as f64 / n as f64;
             room.forward(shared, x.slice(s![rows.clone(), ..]));
-            room.backward(shared, x.slice(s![rows.clone(), ..]), &targets.rows(rows), share, part);
+            room.backward(shared, x.slice(s![rows.clone(), ..]), &aims.rows(rows), share, part);
             of_rooms().push(room);
         });
         for (i, layer) in nodes.iter_mut().filter_map(Node::linear_mut).enumerate() {
@@ -599,7 +601,7 @@ impl Room {
         &mut self,
         nodes: &[Node<FrozenLayer>],
         x: ArrayView2<f64>,
-        targets: &Targets,
+        aims: &Aims,
         share: f64,
         part: &mut Part,
     ) {
@@ -610,10 +612,10 @@ impl Room {
         for (dz, node) in self.dz.iter_mut().zip(nodes) {
             fit(dz, (x.nrows(), node.outputs));
         }
-        let (Some(last), Some(z)) = (self.dz.last_mut(), self.z.last()) else { return };
-        last.assign(z);
-        part.score = score_and_gradient(last, targets);
-        *last *= share;
+        let mut outputs: Vec<_> = self.z.iter().zip(&mut self.dz).map(Some).collect();
+        let of = leaving(nodes).filter_map(|i| outputs[i].take());
+        part.score = aims.score_and_gradients(of);
+        leaving(nodes).for_each(|i| self.dz[i] *= share);
         let mut gradients = part.gradients.iter_mut().rev();
         // Values whose gradient has something in it already.
         let mut begun = vec![false; nodes.len()];
@@ -696,7 +698,12 @@ mod tests {
     }
 
     fn two_layers() -> Frozen {
-        let node = |i: usize| Node { kind: Kind::Linear(layer(i == 1)), from: vec![i], outputs: 3 };
+        let node = |i: usize| Node {
+            kind: Kind::Linear(layer(i == 1)),
+            from: vec![i],
+            outputs: 3,
+            head: false,
+        };
         Frozen::new(vec![node(0), node(1)])
     }
 
@@ -717,7 +724,7 @@ mod tests {
                         let layer = &mut frozen.layers_mut().nth(l).unwrap();
                         [&mut layer.a, &mut layer.bias][p].value[[0, j]] += delta;
                         layer.renew();
-                        frozen.gradients(x.view(), &Targets::of(&labels)).mean_loss()
+                        frozen.gradients(x.view(), &Targets::of(&labels).into()).mean_loss()
                     };
                     let high = at(&mut frozen, 1e-3);
                     let low = at(&mut frozen, -2e-3);
@@ -789,7 +796,7 @@ mod tests {
         let (mut checked, mut kinks, mut large) = ([0; 3], 0, 0);
         for l in 0..frozen.layers().count() {
             for p in 0..3 {
-                frozen.gradients(x.view(), &Targets::of(&labels));
+                frozen.gradients(x.view(), &Targets::of(&labels).into());
                 let layer = frozen.layers().nth(l).unwrap();
                 let Some(gradient) =
                     [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()][p]
@@ -815,7 +822,8 @@ mod tests {
                                 .step_by(gradient.len())
                                 .for_each(|s| *s *= delta.exp2());
                         }
-                        let loss = frozen.gradients(x.view(), &Targets::of(&labels)).mean_loss();
+                        let loss =
+                            frozen.gradients(x.view(), &Targets::of(&labels).into()).mean_loss();
                         let layer = frozen.layers_mut().nth(l).unwrap();
                         match p {
                             0 => layer.a.value[[0, j]] -= delta,
@@ -856,8 +864,9 @@ mod tests {
         let logits = Array2::from_shape_simple_fn((9, 3), || rng.random::<f32>());
         let teacher = Teacher { logits: logits.view(), lambda: 0.5, temperature: 2.0 };
         let targets = Targets { smoothing: 0.1, teacher: Some(teacher), ..Targets::of(&labels) };
+        let aims = targets.into();
         let mut of = |piece: usize| {
-            let score = frozen.gradients_by(piece, x.view(), &targets);
+            let score = frozen.gradients_by(piece, x.view(), &aims);
             let parameters = |layer: &FrozenLayer| {
                 [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()]
                     .map(|p| p.map(|p| p.gradient.clone()))
@@ -885,7 +894,7 @@ mod tests {
         let mut frozen = two_layers();
         frozen.layers_mut().next().unwrap().bias.value = array![[-50.0, 50.0, 0.0]];
         frozen.layers_mut().next().unwrap().renew();
-        frozen.gradients(array![[0.5, 0.25, 0.75]].view(), &Targets::of(&[0]));
+        frozen.gradients(array![[0.5, 0.25, 0.75]].view(), &Targets::of(&[0]).into());
         let gradient = &frozen.layers_mut().next().unwrap().bias.gradient;
         assert_eq!((gradient[[0, 0]], gradient[[0, 1]]), (0.0, 0.0));
         assert!(gradient[[0, 2]] != 0.0);

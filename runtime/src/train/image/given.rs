@@ -64,7 +64,8 @@ pub fn given(network: &Network, layers: &[Given], samples: &Values) -> Result<Mo
             unreachable!("a layer for each linear step")
         };
         done += 1;
-        frozen(given, (step, linear), done == last, network, frac, x)
+        let leaves = done == last || step.head.is_some();
+        frozen(given, (step, linear), leaves, network, frac, x)
     };
     let frozen = fold_with(network, x, &mut layer, None);
     let provenance = Provenance {
@@ -113,7 +114,7 @@ fn check(step: &Step, given: &Given) -> Result<()> {
 fn frozen(
     given: &Given,
     (step, linear): (&Step, &Linear),
-    last: bool,
+    leaves: bool,
     network: &Network,
     input_frac: i32,
     x: ArrayView2<f64>,
@@ -131,7 +132,7 @@ fn frozen(
         patches.crop(y.view(), &mut Array2::zeros((0, 0))).to_owned()
     }));
     y += bias;
-    let (signed, width) = (last || !step.relu, bits.activations);
+    let (signed, width) = (leaves || !step.relu, bits.activations);
     let frac = best_frac(&y, signed, width);
     let fixed = Fixed {
         patches,
@@ -145,7 +146,7 @@ fn frozen(
         product_frac: frac + bits.guard as i32,
         coefficient_bits: bits.coefficients,
         coefficient_terms: bits.coefficient_terms,
-        format: (!last).then_some(Format { signed, bits: width, frac }),
+        format: (!leaves).then_some(Format { signed, bits: width, frac }),
         loadable: None,
     };
     let parameter = |v: &Array1<f64>| Parameter::new(v.clone().insert_axis(Axis(0)));

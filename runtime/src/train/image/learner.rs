@@ -8,16 +8,16 @@ use super::{exact, loaded, quantise};
 use crate::data::{DataSet, Split, Values};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::network::{ClassWeights, Distill, Loss, Network, Recipe, Scaling};
+use crate::network::{ClassWeights, Distill, Loss, Network, Recipe, Scaling, Task};
 use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
 use crate::train::loadable::Loadable;
-use crate::train::loss::{Score, Targets, Teacher, score, score_values};
+use crate::train::loss::{Aims, Score, Targets, Teacher, score, score_values};
 use crate::train::matmul::Real;
 use crate::train::measures::scaled;
 use crate::train::schedule::{Learner, Phase};
 use crate::train::streams::{Stream, generator};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -26,9 +26,8 @@ use sha2::{Digest, Sha256};
 pub struct ImageLearner {
     /// `[samples, live inputs]`: the train split as the input format sees it.
     x: Array2<f32>,
-    labels: Vec<u32>,
-    /// `[samples, outputs]`: numbers as the recipe scales them, or labels, in the place of classes.
-    values: Option<(Loss, Array2<f32>)>,
+    /// What is due of the last layer, then of each head.
+    due: Vec<Due>,
     /// `[classes]`: how much each counts, where that differs.
     class_weights: Vec<f64>,
     /// Samples to train on; in the order of the epoch once it has begun.
@@ -40,10 +39,72 @@ pub struct ImageLearner {
     augment: Option<Augment>,
     batch: Array2<f32>,
     exact_batch: Array2<f64>,
-    batch_labels: Vec<u32>,
     teaching: Option<Teaching>,
     /// `[inputs]`: a sample, with the inputs that never vary.
     still: Array1<f32>,
+}
+
+/// What is due of one of the outputs.
+struct Due {
+    task: Task,
+    /// `[samples]`: classes; none where values are due.
+    labels: Vec<u32>,
+    /// `[samples, outputs]`: numbers as the task scales them, or labels.
+    values: Option<Array2<f32>>,
+    /// Outputs.
+    outputs: usize,
+}
+
+/// What is due of each output of a network, the last layer's first.
+fn dues(network: &Network, split: &Split) -> Vec<Due> {
+    let heads = network.heads().into_iter().map(|(name, outputs)| (Some(name), outputs));
+    let all = std::iter::once((None, network.outputs())).chain(heads);
+    let due = |(k, (head, outputs)): (usize, (Option<String>, usize))| {
+        let task = network.train.task(head.as_deref());
+        let (labels, targets) = split.due(k);
+        let values = targets.map(|targets| scaled(&task, targets));
+        Due { task, labels: labels.to_vec(), values, outputs }
+    };
+    all.enumerate().map(due).collect()
+}
+
+impl Due {
+    fn select(&self, samples: &[usize]) -> Due {
+        Due {
+            task: self.task.clone(),
+            labels: samples.iter().filter_map(|&i| self.labels.get(i)).copied().collect(),
+            values: self.values.as_ref().map(|values| values.select(Axis(0), samples)),
+            outputs: self.outputs,
+        }
+    }
+
+    fn targets(&self) -> Targets<'_> {
+        Targets {
+            labels: &self.labels,
+            values: self.values.as_ref().map(|values| (self.task.loss, values.view())),
+            weights: &[],
+            smoothing: 0.0,
+            teacher: None,
+        }
+    }
+
+    fn score<T: Real>(&self, outputs: ArrayView2<T>) -> Score {
+        match &self.values {
+            Some(values) => score_values(self.task.loss, outputs, values.view()),
+            None => score(outputs, &self.labels),
+        }
+    }
+}
+
+/// The score of each output, of `[samples, outputs]`, those of all heads included.
+fn scores<T: Real>(due: &[Due], outputs: ArrayView2<T>) -> Vec<Score> {
+    let mut at = 0;
+    let of = |due: &Due| {
+        let own = outputs.slice(s![.., at..at + due.outputs]);
+        at += due.outputs;
+        due.score(own)
+    };
+    due.iter().map(of).collect()
 }
 
 /// Samples that statistics are taken from, at most.
@@ -71,15 +132,13 @@ impl ImageLearner {
             still: x.row(0).to_owned(),
             augment: Augment::new(recipe, &network.axes(), live, x.row(0)),
             x: select_columns(x.view(), live),
-            labels: data.train.labels.clone(),
-            values: due(recipe, &data.train),
+            due: dues(network, &data.train),
             class_weights: class_weights(recipe, data),
             train,
             validation,
             shuffled: None,
             batch: Array2::zeros((0, 0)),
             exact_batch: Array2::zeros((0, 0)),
-            batch_labels: Vec::new(),
             teaching: None,
         })
     }
@@ -119,11 +178,22 @@ impl Learner for ImageLearner {
 
     fn described(network: &Network, data: &DataSet) -> Network {
         let mut network = network.clone();
-        // Numbers that do not fit the outputs are told later.
-        let outputs = network.outputs();
-        let fits = data.train.targets.as_ref().is_some_and(|all| all.ncols() == outputs);
-        if fits {
-            network.train.targets = scaling(&network.train, data);
+        let scaling = |head: Option<&str>, k: usize, outputs: usize| {
+            // Numbers that do not fit the outputs are told later.
+            let targets = data.train.due(k).1.filter(|all| all.ncols() == outputs)?;
+            scaling(&network.train.task(head), targets)
+        };
+        let of_last = scaling(None, 0, network.outputs());
+        let heads = network.heads().into_iter().enumerate();
+        let of_heads: Vec<_> = heads
+            .filter_map(|(k, (name, outputs))| {
+                let of_head = scaling(Some(&name), k + 1, outputs)?;
+                Some((name, of_head))
+            })
+            .collect();
+        network.train.targets = of_last.or(network.train.targets);
+        for (name, scaling) in of_heads {
+            network.train.heads.entry(name).or_default().targets = Some(scaling);
         }
         network
     }
@@ -161,13 +231,6 @@ impl Learner for ImageLearner {
                 format_args!("network `{}`", network.name),
                 "has recurrent layers along signals, which are not trained yet",
             ));
-        }
-        if network.has_heads() {
-            return Err(Error::input(
-                format_args!("network `{}`", network.name),
-                "has heads, and only networks of one output are trained yet",
-            )
-            .help("remove the heads, or look at the hardware first with `strassenc random`"));
         }
         let x = inputs(network, data)?;
         let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
@@ -263,13 +326,17 @@ impl Learner for ImageLearner {
         if run.is_done() {
             return Ok(None);
         }
-        if self.values.is_some() {
+        let [due] = &self.due[..] else {
+            return Err(Error::input(&teacher.path, "has one output, and the network has heads")
+                .help("name the run of a network of ours: --teacher RUN"));
+        };
+        if due.values.is_some() {
             return Err(Error::input(&teacher.path, "teaches classes, and the loss is of numbers")
                 .help("name the run of a network of ours: --teacher RUN"));
         }
         let samples = Samples {
             x: self.x.view(),
-            labels: &self.labels,
+            labels: &due.labels,
             live: &run.weights.live,
             still: &self.still,
             are_augmented: self.augment.is_some(),
@@ -305,32 +372,35 @@ impl Learner for ImageLearner {
             self.shuffled = Some((*phase, *epoch));
         }
         let samples = &self.train[*step * size..][..size];
-        self.batch_labels.clear();
-        self.batch_labels.extend(samples.iter().filter_map(|&i| self.labels.get(i)));
+        let due: Vec<Due> = self.due.iter().map(|due| due.select(samples)).collect();
         let chance = Stream::Augment(*phase, *epoch * steps + *step);
         let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, chance)));
         gather(&self.x, samples, augment.as_mut(), &mut self.batch);
         let teaching = self.teaching.as_mut();
         let logits = teaching.map(|t| t.logits(self.batch.view(), samples)).transpose()?;
         let Distill { lambda, temperature } = recipe.distill;
-        let teacher =
-            logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
-        let due = self.values.as_ref().map(|(loss, all)| (*loss, all.select(Axis(0), samples)));
-        let targets = Targets {
-            labels: &self.batch_labels,
-            values: due.as_ref().map(|(loss, due)| (*loss, due.view())),
-            weights: &self.class_weights,
-            smoothing: recipe.label_smoothing,
-            teacher,
+        let mut at = 0;
+        let mut targets = due.iter().map(|due| {
+            let own = at..at + due.outputs;
+            at = own.end;
+            let logits = logits.as_ref().map(|logits| logits.slice(s![.., own]));
+            let teacher = logits.map(|logits| Teacher { logits, lambda, temperature });
+            let smoothing = recipe.label_smoothing;
+            (Targets { smoothing, teacher, ..due.targets() }, due.task.weight)
+        });
+        let main = targets.next().map(|(main, _)| main);
+        let Some(main) = main.map(|main| Targets { weights: &self.class_weights, ..main }) else {
+            unreachable!("a network has a last layer")
         };
+        let aims = Aims { main, heads: targets.collect() };
         let Some(frozen) = &mut weights.frozen else {
-            return Ok(weights.float.gradients(self.batch.view(), &targets));
+            return Ok(weights.float.gradients(self.batch.view(), &aims));
         };
         if self.exact_batch.dim() != self.batch.dim() {
             self.exact_batch = Array2::zeros(self.batch.dim());
         }
         self.exact_batch.zip_mut_with(&self.batch, |exact, &v| *exact = v.into());
-        Ok(frozen.gradients(self.exact_batch.view(), &targets))
+        Ok(frozen.gradients(self.exact_batch.view(), &aims))
     }
 
     fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {
@@ -338,23 +408,17 @@ impl Learner for ImageLearner {
             return None;
         }
         let x = self.x.select(Axis(0), &self.validation);
-        let held_out = &self.validation;
-        let labels: Vec<u32> =
-            held_out.iter().filter_map(|&i| self.labels.get(i)).copied().collect();
-        let due = self.values.as_ref().map(|(loss, all)| (*loss, all.select(Axis(0), held_out)));
-        Some(match &weights.frozen {
-            Some(frozen) => {
-                let outputs = frozen.evaluate(network.input.format(), x.view());
-                score_of(outputs.view(), &labels, due.as_ref())
-            }
-            None => score_of(weights.float.evaluate(x.view()).view(), &labels, due.as_ref()),
-        })
+        let due: Vec<Due> = self.due.iter().map(|due| due.select(&self.validation)).collect();
+        let scores = match &weights.frozen {
+            Some(frozen) => scores(&due, frozen.evaluate(network.input.format(), x.view()).view()),
+            None => scores(&due, weights.float.evaluate(x.view()).view()),
+        };
+        scores.first().copied()
     }
 
-    fn test(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Score> {
+    fn test(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Vec<Score>> {
         let outputs = run.float_outputs(data.test.x.singles().view())?;
-        let due = due(&run.network.train, &data.test);
-        Ok(score_of(outputs.view(), &data.test.labels, due.as_ref()))
+        Ok(scores(&dues(&run.network, &data.test), outputs.view()))
     }
 
     fn model(&self, run: &Checkpoint<Weights>, provenance: Provenance) -> Option<Model> {
@@ -362,31 +426,31 @@ impl Learner for ImageLearner {
         Some(quantise::to_model(&run.network, live, frozen.as_ref()?, provenance))
     }
 
-    fn test_integers(model: &Model, recipe: &Recipe, data: &DataSet) -> Result<Score> {
+    fn test_integers(model: &Model, network: &Network, data: &DataSet) -> Result<Vec<Score>> {
         let outputs = exact::outputs(model, data.test.x.doubles().view())?;
-        let due = due(recipe, &data.test);
-        Ok(score_of(outputs.view(), &data.test.labels, due.as_ref()))
+        Ok(scores(&dues(network, &data.test), outputs.view()))
     }
 }
 
 fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &str) -> Result<()> {
     let (a, b) = (&run.network, &other.network);
-    if (a.train.loss, &a.train.targets) != (b.train.loss, &b.train.targets) {
+    let tasks = |recipe: &Recipe| (recipe.task(None), recipe.heads.clone());
+    if tasks(&a.train) != tasks(&b.train) {
         return Err(Error::input(place, "is trained to another loss, or to other numbers")
             .help("name a run on the same data, with the same `loss` under `train`"));
     }
-    if a.input == b.input && a.outputs() == b.outputs() && run.weights.live == other.weights.live {
+    let outputs = |network: &Network| (network.outputs(), network.heads());
+    if a.input == b.input && outputs(a) == outputs(b) && run.weights.live == other.weights.live {
         return Ok(());
     }
     Err(Error::input(place, "is a network of other inputs or classes")
         .help("name a run on the same data, with the same `input`"))
 }
 
-/// How numbers are scaled: as the recipe says, else to a mean of 0 and a standard deviation of 1.
-fn scaling(recipe: &Recipe, data: &DataSet) -> Option<Scaling> {
-    let targets = data.train.targets.as_ref().filter(|_| recipe.loss.is_regression())?;
-    if recipe.targets.is_some() {
-        return recipe.targets.clone();
+/// How numbers are scaled: as the task says, else to a mean of 0 and a standard deviation of 1.
+fn scaling(task: &Task, targets: &Array2<f64>) -> Option<Scaling> {
+    if !task.loss.is_regression() || task.targets.is_some() {
+        return task.targets.clone();
     }
     let mean = |v: ArrayView1<f64>| v.mean().unwrap_or(0.0);
     let offset: Vec<f64> = targets.columns().into_iter().map(mean).collect();
@@ -396,11 +460,6 @@ fn scaling(recipe: &Recipe, data: &DataSet) -> Option<Scaling> {
     // Numbers that are all alike need no scale.
     let scale = scale.map(|v| if v.is_normal() { v } else { 1.0 }).collect();
     Some(Scaling { offset, scale })
-}
-
-/// The numbers or labels that are due, as training sees them.
-fn due(recipe: &Recipe, split: &Split) -> Option<(Loss, Array2<f32>)> {
-    Some((recipe.loss, scaled(recipe, split.targets.as_ref()?)))
 }
 
 fn class_weights(recipe: &Recipe, data: &DataSet) -> Vec<f64> {
@@ -413,17 +472,6 @@ fn class_weights(recipe: &Recipe, data: &DataSet) -> Vec<f64> {
     counts.iter().map(|n| all / (counts.len() as f64 * (*n).max(1) as f64)).collect()
 }
 
-fn score_of<T: Real>(
-    outputs: ArrayView2<T>,
-    labels: &[u32],
-    due: Option<&(Loss, Array2<f32>)>,
-) -> Score {
-    match due {
-        Some((loss, due)) => score_values(*loss, outputs, due.view()),
-        None => score(outputs, labels),
-    }
-}
-
 /// The train split as the input format sees it, as real values.
 fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
@@ -431,6 +479,11 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
         &network.input.shape,
         &format!("set `shape = {:?}` under `input`", data.shape),
     )?;
+    network
+        .heads()
+        .iter()
+        .enumerate()
+        .try_for_each(|(k, head)| check_head(network, data, k, head))?;
     if let Some(targets) = &data.train.targets {
         if network.outputs() != targets.ncols() {
             let (has, due) = (network.outputs(), targets.ncols());
@@ -441,15 +494,7 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
                  label=NAME for each"
             )));
         }
-        let loss = network.train.loss;
-        if loss == Loss::BinaryCrossEntropy
-            && let Some(((sample, output), v)) =
-                targets.indexed_iter().find(|(_, v)| **v != 0.0 && **v != 1.0)
-        {
-            let cause = format!("sample {sample} has {v} for label {output}, not 0 or 1");
-            return Err(Error::input(format_args!("data set `{}`", data.name), cause)
-                .help("set `loss = \"squared\"` under `train` for numbers"));
-        }
+        check_labels(network.train.loss, targets, || format!("data set `{}`", data.name))?;
         return inputs_of(network, data);
     }
     if network.train.loss != Loss::CrossEntropy {
@@ -479,6 +524,49 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
         .help(format_args!("set `units = {}` in the last layer", data.classes)));
     }
     inputs_of(network, data)
+}
+
+/// Fails where values are no labels, and the loss is of labels.
+fn check_labels(loss: Loss, values: &Array2<f64>, place: impl Fn() -> String) -> Result<()> {
+    let mut other = values.indexed_iter().filter(|(_, v)| **v != 0.0 && **v != 1.0);
+    match other.next() {
+        Some(((sample, output), v)) if loss == Loss::BinaryCrossEntropy => {
+            let cause = format!("sample {sample} has {v} for label {output}, not 0 or 1");
+            Err(Error::input(place(), cause)
+                .help("set `loss = \"squared\"` under `train` for numbers"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks what is due of a head, its name and its outputs.
+fn check_head(
+    network: &Network,
+    data: &DataSet,
+    k: usize,
+    (name, outputs): &(String, usize),
+) -> Result<()> {
+    let place = || format!("data set `{}`, head `{name}`", data.name);
+    let loss = network.train.task(Some(name)).loss;
+    let cause = match data.train.due(k + 1) {
+        (_, Some(values)) => {
+            check_labels(loss, values, place)?;
+            let has = values.ncols();
+            (has != *outputs).then(|| format!("has {has} numbers a sample, for {outputs} outputs"))
+        }
+        ([], None) => Some("has nothing that is due of it".into()),
+        (labels, None) => {
+            let classes = labels.iter().max().map_or(0, |most| *most as usize + 1);
+            (classes > *outputs).then(|| format!("has {classes} classes, for {outputs} outputs"))
+        }
+    };
+    let help = || {
+        format!(
+            "give the last layer of the head as many outputs, or set its `loss` under \
+             `train.heads.{name}` to what y_train_{name} is"
+        )
+    };
+    cause.map_or(Ok(()), |cause| Err(Error::input(place(), cause).help(help())))
 }
 
 fn inputs_of(network: &Network, data: &DataSet) -> Result<Array2<f32>> {

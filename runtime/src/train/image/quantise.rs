@@ -347,6 +347,11 @@ fn image_layers<'a>(
     for layer in layers {
         let branches = match layer {
             network::Layer::Relu | network::Layer::Flatten => continue,
+            network::Layer::Head(head) => {
+                let (name, layers) = (head.name.clone(), image_layers(&head.layers, nodes));
+                made.push(model::Layer::Head(model::Head { name, layers }));
+                continue;
+            }
             layer => layer.branches().map(|(branches, join)| {
                 let sides = [&branches.body, &branches.shortcut];
                 (sides.map(|layers| image_layers(layers, nodes)), join)

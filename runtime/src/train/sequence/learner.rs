@@ -207,8 +207,8 @@ impl Learner for SequenceLearner {
         Some(evaluate(&weights.float, text, measured(text), &network.train))
     }
 
-    fn test(run: &Checkpoint<Weights>, text: &Text) -> Result<Score> {
-        Ok(run.score(&text.test, measured(&text.test)))
+    fn test(run: &Checkpoint<Weights>, text: &Text) -> Result<Vec<Score>> {
+        Ok(vec![run.score(&text.test, measured(&text.test))])
     }
 
     fn model(&self, run: &Checkpoint<Weights>, mut provenance: Provenance) -> Option<Model> {
@@ -220,9 +220,9 @@ impl Learner for SequenceLearner {
         Some(quantise(&run.weights.float, &run.network, &self.text.train, provenance))
     }
 
-    fn test_integers(model: &Model, _: &Recipe, text: &Text) -> Result<Score> {
+    fn test_integers(model: &Model, _: &Network, text: &Text) -> Result<Vec<Score>> {
         let inputs = text.symbols.inputs(model.input.elements());
-        Ok(Exact::new(model)?.evaluate(&text.test, measured(&text.test), inputs.view()))
+        Ok(vec![Exact::new(model)?.evaluate(&text.test, measured(&text.test), inputs.view())])
     }
 }
 
