@@ -234,8 +234,11 @@ fn what_is_for_networks_of_one_output_says_so_of_others() {
     std::fs::write(path.join("net.toml"), U_NET).unwrap();
     done(path, &["random", "net.toml", "-o", "run"]);
     for (arguments, told) in [
-        (vec!["train", "net.toml", "--data", "digits", "-o", "x"], "are trained yet"),
-        (vec!["eval", "run", "--data", "digits"], "only networks of one are measured yet"),
+        (
+            vec!["train", "net.toml", "--data", "digits", "-o", "x"],
+            "says nothing that is due of head `class`",
+        ),
+        (vec!["eval", "run", "--data", "digits"], "says nothing that is due of head `class`"),
         (vec!["verilog", "run", "-o", "x", "--control"], "counts the frames of one output"),
         (vec!["verilog", "run", "-o", "x", "--reloadable"], "counts the frames of one output"),
         (vec!["verilog", "run", "-o", "x", "--project", "pynq"], "is for cores with one output"),

@@ -1,8 +1,8 @@
 //! What networks are trained to: numbers, several labels, classes that count alike.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, s};
 use std::path::Path;
-use strassenc_runtime::data::{Split, Values, load_for};
+use strassenc_runtime::data::{Due, Split, Values, load_for};
 use strassenc_runtime::network::{Loss, Measure, Scaling};
 use strassenc_runtime::train::{self, Epoch, ImageLearner, Measures, Observer, Progress, Sources};
 use strassenc_runtime::train::{Start, Summary};
@@ -48,7 +48,7 @@ fn data(due: impl Fn(ArrayView1<f64>) -> [f64; 2]) -> DataSet {
         });
         let targets = Array2::from_shape_fn((n, 2), |(i, k)| due(x.row(i))[k]);
         let x = Values::from(x.mapv(|v| v as f32));
-        Split { x, labels: vec![], targets: Some(targets) }
+        Split::of_targets(x, targets)
     };
     DataSet {
         name: "made".into(),
@@ -65,7 +65,8 @@ fn measures(model: &Model, split: &Split) -> Measures {
     let inputs = split.x.integers(model.input.format).unwrap();
     let outputs = golden::outputs(model, inputs.view(), &|| Ok(())).unwrap();
     let unit = f64::powi(2.0, -model.output_frac());
-    Measures::of(&model.provenance.recipe(), outputs.view(), |v| v as f64 * unit, split)
+    let task = model.provenance.recipe().task(None);
+    Measures::of(&task, outputs.view(), |v| v as f64 * unit, split.due(0))
 }
 
 #[test]
@@ -150,6 +151,143 @@ fn a_network_is_trained_to_several_labels() {
     assert!(accuracy > 0.85 && f1 > 0.9, "{accuracy}, {f1}");
     assert_eq!(summary.integer_accuracy, Some(accuracy));
     assert_eq!(summary.measure, Measure::AllLabels);
+}
+
+/// A network whose last layer says two numbers, one of its heads one class of three, and another a
+/// number.
+fn with_heads(train: &str) -> Result<Network> {
+    let head = |name: &str, units: usize| {
+        format!(
+            "{{ head = {{ name = \"{name}\", layers = [{{ dense = {{ units = {units} }} }}] }} }}"
+        )
+    };
+    let text = format!(
+        "name = \"task\"\ninput = {{ shape = [6], bits = 8, frac = 6, signed = true }}\n\
+         layers = [{{ dense = {{ units = 16 }} }}, \"relu\", {}, {}, {{ dense = {{ units = 2 }} }}]\n\
+         [train]\nbatch = 32\nvalidation = 0.1\nloss = \"squared\"\n{train}\n\
+         full = {{ epochs = 12, learning_rate = 0.02 }}\n\
+         ternary = {{ epochs = 12, learning_rate = 0.02 }}\n\
+         frozen = {{ epochs = 2, learning_rate = 1e-3 }}\n",
+        head("class", 3),
+        head("sum", 1)
+    );
+    Network::parse("task.toml", &text)
+}
+
+/// Data for it.
+fn with_dues() -> DataSet {
+    let mut data = data(|x| [5.0 * x[0] + x[4], x[1] - x[5]]);
+    for split in [&mut data.train, &mut data.test] {
+        let x = split.x.doubles().into_owned();
+        let class =
+            |x: ArrayView1<f64>| u32::from(x[0] > 0.0) + u32::from(x[0] > 0.0 && x[1] > 0.0);
+        let sum = x.outer_iter().map(|x| 100.0 + 40.0 * (x[2] + x[3]));
+        let sum = Array2::from_shape_vec((x.nrows(), 1), sum.collect()).unwrap();
+        let classes = x.outer_iter().map(class).collect();
+        split.heads = vec![Due::Classes(classes), Due::Values(sum)];
+    }
+    data
+}
+
+#[test]
+fn heads_learn_beside_the_last_layer() {
+    let (data, folder) = (with_dues(), tempfile::tempdir().unwrap());
+    let network = with_heads("heads = { sum = { loss = \"squared\", weight = 0.5 } }").unwrap();
+    let run = folder.path().join("run");
+    let (summary, model) = train(&network, &data, &run).unwrap();
+    let model = model.unwrap();
+    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let outputs = golden::outputs(&model, inputs.view(), &|| Ok(())).unwrap();
+    let reals = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
+    let recipe = model.provenance.recipe();
+    let (fracs, names) = (model.output_fracs(), [None, Some("class"), Some("sum")]);
+    for (k, columns) in [0..2, 2..5, 5..6].into_iter().enumerate() {
+        let unit = f64::powi(2.0, -fracs[columns.start]);
+        let own = s![.., columns];
+        // Each output is golden's, in units of its own.
+        let (z, y) = (outputs.slice(own.clone()), reals.slice(own));
+        assert!(z.iter().zip(y).all(|(z, y)| *z as f64 * unit == *y));
+        let task = recipe.task(names[k]);
+        let due = data.test.due(k);
+        let judged = Measures::of(&task, z, |v| v as f64 * unit, due).judged();
+        assert!(judged > 0.9, "{k}: {judged}");
+        let told = match k.checked_sub(1) {
+            None => summary.integer_accuracy,
+            Some(head) => summary.heads[head].integer_accuracy,
+        };
+        assert!((told.unwrap() - judged).abs() < 1e-9, "{k}: {told:?}, {judged}");
+    }
+    let recorded = &model.provenance.metrics["test_accuracy_integer_class"];
+    assert_eq!(Some(*recorded), summary.heads[0].integer_accuracy);
+    let Scaling { offset, scale } = recipe.task(Some("sum")).targets.unwrap();
+    assert!((offset[0] - 100.0).abs() < 5.0 && (20.0..50.0).contains(&scale[0]));
+    // Ordinary networks teach all of their outputs.
+    let sources = Sources { teacher: Some(&run), ..Sources::default() };
+    let (start, mut never) = (Start::New, Stop(usize::MAX));
+    let taught = folder.path().join("taught");
+    let (summary, _) =
+        train::run::<ImageLearner>(&network, &data, &taught, start, sources, &mut never).unwrap();
+    assert!(summary.heads.iter().all(|head| head.integer_accuracy.unwrap() > 0.85), "{summary:?}");
+}
+
+/// The loss of a head is as much of what is learned as its weight says.
+#[test]
+fn a_head_counts_by_its_weight() {
+    let (data, folder) = (with_dues(), tempfile::tempdir().unwrap());
+    let of_sum = |weight: &str| {
+        let task = format!("sum = {{ loss = \"squared\", weight = {weight} }}");
+        let mut network = with_heads(&format!("heads = {{ {task} }}")).unwrap();
+        network.train.full_precision = true;
+        network.train.full.epochs = 3;
+        let run = folder.path().join(weight);
+        let (summary, _) = train(&network, &data, &run).unwrap();
+        (summary.heads[1].float_accuracy, summary.heads[1].measure)
+    };
+    let [(hardly, _), (well, measure)] = [of_sum("1e-6"), of_sum("3")];
+    assert!(hardly < 0.8 && well > 0.95 && measure == Measure::R2, "{hardly}, {well}");
+}
+
+#[test]
+fn what_does_not_fit_a_head_is_refused() {
+    let (data, folder) = (with_dues(), tempfile::tempdir().unwrap());
+    let of_sum = "heads = { sum = { loss = \"squared\" } }";
+    type Edit = fn(&mut DataSet);
+    let edits: [(&str, Edit, &str); 5] = [
+        (of_sum, |data| data.train.heads.clear(), "head `class`: has nothing that is due"),
+        (
+            of_sum,
+            |data| data.train.heads[0] = Due::Classes(vec![3; 800]),
+            "has 4 classes, for 3 outputs",
+        ),
+        (
+            of_sum,
+            |data| data.train.heads[1] = Due::Values(Array2::zeros((800, 2))),
+            "has 2 numbers a sample, for 1 outputs",
+        ),
+        (
+            "heads = { sum = { loss = \"binary_cross_entropy\" } }",
+            |_| (),
+            "head `sum`: sample 0 has",
+        ),
+        ("", |data| data.train.heads[1] = Due::Classes(vec![1; 800]), "has 2 classes, for 1 out"),
+    ];
+    for (recipe, edit, told) in edits {
+        let mut data = data.clone();
+        edit(&mut data);
+        let run = folder.path().join("run");
+        let error =
+            train(&with_heads(recipe).unwrap(), &data, &run).map(drop).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+        assert!(!run.exists(), "nothing is left behind");
+    }
+    for (recipe, told) in [
+        ("heads = { mask = {} }", "the network has no head `mask`\n  help: its heads: class, sum"),
+        ("heads = { sum = { weight = 0 } }", "weight = 0 is out of range"),
+        ("heads = { sum = { targets = { offset = [0], scale = [1] } } }", "loss is of classes"),
+    ] {
+        let error = with_heads(recipe).unwrap_err().to_string();
+        assert!(error.contains(told), "{recipe}: {error}");
+    }
 }
 
 #[test]

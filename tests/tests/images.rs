@@ -202,18 +202,19 @@ fn taps_that_only_see_padding_take_no_additions() {
 #[test]
 fn fake_quantised_images_are_golden_s() {
     for seed in 0..300 {
-        let model = image_model(seed);
+        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
         let vectors = inputs(&model, 6, seed);
         let unit = 2f64.powi(-model.input.format.frac);
         let x = Array2::from_shape_fn((vectors.len(), vectors[0].len()), |(i, j)| {
             vectors[i][j] as f64 * unit
         });
         let y = fake_quantised(&model, x.view()).unwrap();
-        let up = 2f64.powi(model.output_frac());
+        let up: Array1<f64> =
+            model.output_fracs().into_iter().map(|frac| 2f64.powi(frac)).collect();
         for (vector, y) in vectors.iter().zip(y.rows()) {
             let integers: Vec<f64> =
                 golden::infer(&model, vector).unwrap().iter().map(|v| *v as f64).collect();
-            assert_eq!(y.mapv(|v| v * up).to_vec(), integers, "seed {seed}");
+            assert_eq!((&y * &up).to_vec(), integers, "seed {seed}");
         }
     }
 }

@@ -588,6 +588,7 @@ mod tests {
             multiplications: 115_605_504,
             dense_multiplications: 1_814_073_344,
             reduction: 0.9363,
+            heads: vec![],
             layers: vec![layer; 20],
         };
         let text = render(&summary);

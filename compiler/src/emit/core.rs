@@ -229,11 +229,13 @@ impl<'a> Core<'a> {
             own.push(names);
         }
         let [input, output] = graph.beats.clone();
+        let recipe = compiled.model.provenance.recipe();
         let head = |(head, latency): (&stream::Head, i64)| Head {
             name: head.name.clone(),
             port: signature::head(&head.name),
             stream: head.beats.clone(),
             latency,
+            numbers: recipe.task(Some(&head.name)).targets,
         };
         let heads = graph.heads.iter().zip(timing.latencies_of_heads()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
@@ -263,7 +265,7 @@ impl<'a> Core<'a> {
                 .iter()
                 .any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
-            numbers: compiled.model.provenance.recipe().targets,
+            numbers: recipe.targets.clone(),
             control,
             top,
             input,

@@ -88,7 +88,7 @@ pub struct Signature {
 }
 
 /// An output of the network beside that of its last layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// The name of the network's head.
@@ -99,6 +99,9 @@ pub struct Head {
     pub stream: Stream,
     /// Its latency, as [`Signature::latency`] is that of `m_axis_*`, with all `tready` high.
     pub latency: i64,
+    /// The numbers that its outputs stand for, as [`Signature::numbers`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Scaling>,
 }
 
 /// What the ports of the output begin with.

@@ -149,7 +149,8 @@ fn unpack(bytes: &[u8], entry: &Entry) -> std::result::Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{load, npy};
+    use super::super::{Due, Split, Wanted, load, load_for, npy};
+    use crate::network::Loss;
     use ndarray::{ArrayD, array};
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
@@ -214,6 +215,45 @@ mod tests {
         assert_eq!((set.name.as_str(), &set.shape[..], set.classes), ("set", &[2, 2][..], 3));
         assert_eq!(set.test.x.singles().row(1).to_vec(), [2.5, 3.0, 3.5, 4.0]);
         assert_eq!((set.train.labels, set.test.labels), (vec![0, 2], vec![1, 0]));
+    }
+
+    /// What is due of heads stands in arrays of their names.
+    #[test]
+    fn heads_have_arrays_of_their_own() {
+        let x = array![[1, 2], [3, 4]].into_dyn();
+        let mut arrays = vec![
+            ("x_train", x.clone()),
+            ("y_train", array![0, 1].into_dyn()),
+            ("x_test", x),
+            ("y_test", array![1, 0].into_dyn()),
+            ("y_train_kind", array![2, 0].into_dyn()),
+            ("y_test_kind", array![1, 1].into_dyn()),
+            ("Y_train_size", array![[5, 6], [7, 8]].into_dyn()),
+            ("y_test_size", array![[1, 2], [3, 4]].into_dyn()),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.npz");
+        let load = |arrays: &[(&str, ArrayD<i64>)], spec: &str| {
+            std::fs::write(&path, archive(arrays)).unwrap();
+            let heads = vec![("kind".into(), Loss::CrossEntropy), ("size".into(), Loss::Squared)];
+            let wanted = Wanted { heads, ..Loss::CrossEntropy.into() };
+            load_for(wanted, spec, Path::new("/nowhere")).map_err(|e| e.to_string())
+        };
+        let spec = format!("npz:{}", path.display());
+        let data = load(&arrays, &spec).unwrap();
+        let due = |split: &Split| split.heads.clone();
+        let classes = |labels: [u32; 2]| Due::Classes(labels.to_vec());
+        assert_eq!(
+            due(&data.train),
+            [classes([2, 0]), Due::Values(array![[5.0, 6.0], [7.0, 8.0]])]
+        );
+        assert_eq!(due(&data.test), [classes([1, 1]), Due::Values(array![[1.0, 2.0], [3.0, 4.0]])]);
+        assert_eq!(due(&data.test.take(1))[1], Due::Values(array![[1.0, 2.0]]));
+        assert!(load(&arrays, "digits").unwrap_err().contains("is due of head `kind`"));
+        arrays[7].1 = array![[1, 2]].into_dyn();
+        assert!(load(&arrays, &spec).unwrap_err().contains("2 samples, but 1 that are due"));
+        arrays.pop();
+        assert!(load(&arrays, &spec).unwrap_err().contains("has no array `y_test_size` among"));
     }
 
     #[test]

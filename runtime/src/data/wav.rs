@@ -306,7 +306,7 @@ mod tests {
             fs::write(path, bytes).unwrap();
         }
         let input = input();
-        let wanted = Wanted { loss: Loss::CrossEntropy, input: Some(&input) };
+        let wanted = Wanted { input: Some(&input), ..Loss::CrossEntropy.into() };
         let spec = format!("wav:{}{option}", folder.display());
         load_for(wanted, &spec, Path::new("/nowhere")).map_err(|e| e.to_string())
     }

@@ -413,7 +413,7 @@ fn inputs<'a, T>(
 pub(crate) mod tests {
     use super::*;
     use crate::network::Quantiser;
-    use crate::train::loss::score;
+    use crate::train::loss::{Targets, score};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -500,6 +500,38 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Two heads, one of them within a branch, and layers behind them.
+    pub fn headed() -> Network {
+        let text = r#"name = "t"
+input = { shape = [4, 5, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = 3, pad = 1, r = 5 } },
+    "relu",
+    { head = { name = "a", layers = [{ dense = { units = 3, r = 4 } }] } },
+    { concat = { body = [
+        { max_pool = { size = 2 } },
+        { head = { name = "b", layers = [
+            { conv2d = { channels = 2, kernel = 1, r = 3 } }, "relu",
+            "global_average_pool", { dense = { units = 4, r = 3 } },
+        ] } },
+        { upsample = [2, 2] },
+    ], shortcut = [
+        { conv2d = { channels = 2, kernel = [1, 2], r = 3 } }, "relu",
+    ] } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
+    /// Aims of such a network: the same classes of all outputs, that count differently.
+    pub fn aims<'a>(network: &Network, labels: &'a [u32]) -> Aims<'a> {
+        let weights = [0.7, 2.0].into_iter();
+        let heads = network.heads().into_iter().zip(weights);
+        let heads = heads.map(|(_, weight)| (Targets::of(labels), weight)).collect();
+        Aims { main: Targets::of(labels), heads }
+    }
+
     fn batch(network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
         batch_of(9, network, rng)
     }
@@ -526,13 +558,13 @@ layers = [
     #[test]
     fn gradients_are_those_of_finite_differences() {
         for (network, entries) in
-            [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600)]
+            [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600), (headed(), 200)]
         {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
             let loss = |float: &mut Float<f64>| {
-                float.gradients(x.view(), &Targets::of(&labels).into()).mean_loss()
+                float.gradients(x.view(), &aims(&network, &labels)).mean_loss()
             };
             let (mut checked, mut kinks) = (0, 0);
             for l in 0..float.spns().count() {

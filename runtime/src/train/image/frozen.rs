@@ -669,9 +669,9 @@ mod tests {
     use super::*;
     use crate::train::checkpoint::Weights as _;
     use crate::train::image::float::Float;
-    use crate::train::image::float::tests::images;
+    use crate::train::image::float::tests::{aims, headed, images};
     use crate::train::image::weights::Weights;
-    use crate::train::loss::Teacher;
+    use crate::train::loss::{Targets, Teacher};
     use crate::train::snapshot::Snapshot;
     use ndarray::array;
     use rand::{RngExt, SeedableRng};
@@ -745,7 +745,14 @@ mod tests {
 
     /// A network with every kind of layer over images and learned scales, folded; and 9 samples.
     fn over_images(activations: u32, rng: &mut ChaCha8Rng) -> (Float<f32>, Frozen, Array2<f64>) {
-        let mut network = images();
+        folded(images(), activations, rng)
+    }
+
+    fn folded(
+        mut network: Network,
+        activations: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> (Float<f32>, Frozen, Array2<f64>) {
         (network.train.learn_scales, network.bits.activations) = (true, activations);
         let mut float = Float::<f32>::new(&network, network.input.elements(), rng);
         float.begin_ternary(&network);
@@ -852,6 +859,38 @@ mod tests {
         assert_eq!(Snapshot::of(weights.numbers()).frozen.len(), all);
         assert!(checked[0] > 25 && checked[1] == 25 && checked[2] == 22, "{checked:?}");
         assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
+    }
+
+    /// What reaches the first layers is the sum of what all outputs ask for: the gradients of the
+    /// outputs one by one, each as much as it counts, add up to those of all.
+    #[test]
+    fn heads_add_their_gradients() {
+        let network = headed();
+        let (_, mut frozen, x) = folded(network.clone(), 8, &mut ChaCha8Rng::seed_from_u64(13));
+        let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
+        let mut gradients = |factors: [f64; 3]| {
+            let mut all = aims(&network, &labels);
+            // A class that is due by no weight leaves nothing.
+            for ((_, weight), factor) in all.heads.iter_mut().zip(&factors[1..]) {
+                *weight *= factor;
+            }
+            let none = [factors[0]; 3];
+            all.main.weights = &none;
+            let score = frozen.gradients(x.view(), &all);
+            let of = |layer: &FrozenLayer| layer.a.gradient.clone();
+            let of = frozen.layers().flat_map(of).collect::<Array1<f64>>();
+            (score.loss, of)
+        };
+        let (loss, whole) = gradients([1.0; 3]);
+        let parts = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(gradients);
+        let none = Array1::<f64>::zeros(whole.len());
+        let sum = parts.iter().fold(none, |sum, (_, part)| sum + part);
+        assert!((&sum - &whole).iter().all(|d| d.abs() < 1e-9), "{sum} against {whole}");
+        assert!((parts.iter().map(|(loss, _)| loss).sum::<f64>() - loss).abs() < 1e-9);
+        for (_, part) in &parts {
+            // Each asks the first layer for something.
+            assert!(part.iter().take(5).any(|g| g.abs() > 1e-6), "{part}");
+        }
     }
 
     /// Pieces of a batch give what the batch gives as a whole; in rooms that pieces of other sizes
