@@ -205,7 +205,7 @@ fn heads_learn_beside_the_last_layer() {
         let unit = f64::powi(2.0, -fracs[columns.start]);
         let own = s![.., columns];
         // Each output is golden's, in units of its own.
-        let (z, y) = (outputs.slice(own.clone()), reals.slice(own));
+        let (z, y) = (outputs.slice(own), reals.slice(own));
         assert!(z.iter().zip(y).all(|(z, y)| *z as f64 * unit == *y));
         let task = recipe.task(names[k]);
         let due = data.test.due(k);
