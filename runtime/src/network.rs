@@ -957,6 +957,16 @@ impl Network {
         steps
     }
 
+    /// The linear and recurrent layers of the [plan](Network::plan), in order; none where shapes do
+    /// not fit.
+    pub fn trained(&self) -> Vec<plan::Step> {
+        let mut steps = self.plan().unwrap_or_default();
+        let trains =
+            |step: &plan::Step| matches!(step.op, plan::Op::Linear(_) | plan::Op::Recurrent(..));
+        steps.retain(trains);
+        steps
+    }
+
     /// Whether it is a chain of dense layers.
     pub fn is_of_vectors(&self) -> bool {
         self.layers

@@ -4,17 +4,20 @@
 //! step by step. What differs between single samples and sequences is a [`Learner`]: `image` and
 //! `sequence` each have one.
 
+mod cells;
 mod checkpoint;
 mod confusion;
 mod curves;
 mod exact;
 mod image;
+mod linear;
 mod loadable;
 mod loss;
 mod matmul;
 mod measures;
 mod optimiser;
 mod quantise;
+mod recurrent;
 mod run;
 mod schedule;
 mod sequence;

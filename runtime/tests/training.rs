@@ -408,6 +408,68 @@ frozen = { epochs = 2, learning_rate = 6e-2, schedule = "constant" }
     assert!(text.contains("leaves out pixels"), "{text}");
 }
 
+/// A network along rows, each of the digits a signal of eight pixels: interrupted, resumed, on any
+/// number of threads, and golden's.
+#[test]
+fn a_network_along_rows_trains_to_golden_s_integers() {
+    let text = r#"name = "rows"
+input = { shape = [8, 8], bits = 5, frac = 4 }
+layers = [
+    { conv1d = { channels = 10, kernel = 3, pad = 1, r = 12 } },
+    "relu",
+    { gru = { units = 12, r = 12 } },
+    { lstm = { units = 10, r = 10 } },
+    "last",
+    { dense = { units = 10, r = 16 } },
+]
+[train]
+validation = 0.1
+ema = 0.5
+keep_best = true
+learn_scales = true
+full = { epochs = 2, learning_rate = 1e-2 }
+ternary = { epochs = 3, learning_rate = 1e-2 }
+frozen = { epochs = 1, learning_rate = 1e-3 }
+"#;
+    let (data, network) = (digits(), Network::parse("rows.toml", text).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let on = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let (summary, model) = on(1).install(|| train(&network, &data, &whole)).unwrap();
+    let mut start = Start::New;
+    // In the first phase, in the second, and in the third.
+    for after in [13, 50, 43, usize::MAX] {
+        let mut stop = Stop { after, warnings: Vec::new() };
+        let sources = Sources::default();
+        let ended = on(3).install(|| {
+            let (network, data) = (&network, &data);
+            train::run::<train::ImageLearner>(network, data, &parts, start, sources, &mut stop)
+        });
+        assert_eq!(ended.is_err(), after < usize::MAX);
+        start = Start::Resume;
+    }
+    assert!(contents(&whole) == contents(&parts));
+
+    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let y = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
+    let unit = 2f64.powi(model.output_frac());
+    let mut correct = 0;
+    for ((x, y), label) in inputs.rows().into_iter().zip(y.rows()).zip(&data.test.labels) {
+        let integers = golden::infer(&model, &x.to_vec()).unwrap();
+        assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), integers);
+        correct += usize::from(golden::argmax(&integers) == *label as usize);
+    }
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy.unwrap());
+    assert!(summary.integer_accuracy.unwrap() > 0.7, "{summary:?}");
+    assert!(
+        (summary.float_accuracy - summary.integer_accuracy.unwrap()).abs() < 0.03,
+        "{summary:?}"
+    );
+    // Eight pixels of each recurrent layer.
+    let of = |name: &str| summary.layers.iter().find(|l| l.name == name).unwrap().multiplications;
+    assert!(of("gru_0") <= 8 * (6 * 12 + 2 * 12) && of("lstm_0") <= 8 * (8 * 10 + 3 * 10));
+}
+
 #[test]
 fn inputs_that_never_change_get_no_gates() {
     let folder = tempfile::tempdir().unwrap();

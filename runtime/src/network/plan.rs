@@ -209,12 +209,21 @@ impl Step {
                 .sum(),
             Op::Highway(_) => 2 * units * inputs + HIGHWAY_PRODUCTS * units,
             Op::Recurrent(cell, ..) => {
-                let matrices = cell.spns() / 2 * units * (inputs + units);
-                self.times() * (matrices + cell.products() * units)
+                let entries = self.ordinary_entries() as usize;
+                self.times() * (entries + cell.products() * units)
             }
             _ => 0,
         };
         multiplications as u64
+    }
+
+    /// Entries of the matrices of an ordinary recurrent layer in its place; none of others.
+    pub fn ordinary_entries(&self) -> u64 {
+        let (inputs, units) = self.sizes();
+        match self.op {
+            Op::Recurrent(cell, ..) => (cell.spns() / 2 * units * (inputs + units)) as u64,
+            _ => 0,
+        }
     }
 
     /// Entries of W_b and of W_c; none where it has none.
@@ -260,7 +269,16 @@ impl Step {
             Op::CharCnn(_) => "char-CNN".into(),
             Op::Highway(_) => "highway".into(),
             Op::Recurrent(cell, ..) => cell.kind().into(),
-            Op::Last => "last pixel".into(),
+            Op::Last => "last".into(),
+        }
+    }
+
+    /// Ternary threshold factor, where it has its own.
+    pub fn threshold(&self) -> Option<f64> {
+        match &self.op {
+            Op::Linear(linear) => linear.threshold,
+            Op::Highway(gates) | Op::Recurrent(_, _, gates) => gates.threshold,
+            _ => None,
         }
     }
 

@@ -239,7 +239,7 @@ fn recurrent_layers_along_time() {
         "conv_0 conv 1×4 / 1×4 1×32×3 -> 1×8×8",
         "lstm_0 LSTM 1×8×8 -> 1×8×6",
         "gru_0 GRU 1×8×6 -> 1×8×5",
-        "last_0 last pixel 1×8×5 -> 5",
+        "last_0 last 1×8×5 -> 5",
         "dense_0 dense 5 -> 2",
     ];
     assert_eq!(lines, expected);

@@ -13,7 +13,9 @@ mod loaded;
 mod norm;
 mod patches;
 mod quantise;
+mod rows;
 mod spn;
+mod steps;
 mod teaching;
 mod weights;
 

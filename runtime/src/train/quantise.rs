@@ -31,6 +31,34 @@ pub fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
     move |v: f64| round(v * up).clamp(min, max) * down
 }
 
+/// The values before rounding whose gradient passes: those within a format. A ReLU at 0 is closed.
+#[derive(Clone, Copy)]
+pub struct Open {
+    above: f64,
+    up_to: f64,
+}
+
+impl Open {
+    /// No value is stopped.
+    pub const EVERYWHERE: Open = Open { above: f64::NEG_INFINITY, up_to: f64::INFINITY };
+
+    /// Those of a format.
+    pub fn of(format: Format) -> Self {
+        let unit = power(-format.frac);
+        let least = format.min() as f64 * unit;
+        Open {
+            above: if format.signed { least.next_down() } else { least },
+            up_to: format.max() as f64 * unit,
+        }
+    }
+
+    /// 1 or 0. A factor, and no choice, as [`is_positive`](super::matmul::is_positive) is.
+    #[inline(always)]
+    pub fn factor(self, y: f64) -> f64 {
+        if y > self.above && y <= self.up_to { 1.0 } else { 0.0 }
+    }
+}
+
 /// The frac with the least squared error for these values; saturation and rounding both count. Of
 /// what a ReLU passes.
 pub fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {

@@ -3,7 +3,6 @@
 mod exact;
 mod filters;
 mod learner;
-mod linear;
 mod network;
 mod quantise;
 mod weights;

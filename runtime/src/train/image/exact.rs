@@ -7,11 +7,14 @@
 use super::concat::Concat;
 use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
+use super::steps::{Passed, Steps};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model;
 use crate::network::plan;
+use crate::recurrent::Along;
 use crate::shape::{Extent, Join, Shape};
+use crate::train::cells::Units;
 use crate::train::matmul::{product, vectorised};
 use crate::train::quantise::{power, requantiser, round};
 use ndarray::parallel::prelude::*;
@@ -48,6 +51,8 @@ pub struct Node<L> {
 pub enum Kind<L> {
     /// A linear layer.
     Linear(L),
+    /// A recurrent layer.
+    Recurrent(Box<Steps<L>>),
     /// The largest of windows.
     MaxPool(Windows),
     /// The sums of windows, which stand for the means where a window's size is a power of two, as
@@ -70,14 +75,22 @@ impl<L> Kind<L> {
 }
 
 impl<L> Node<L> {
-    /// The node's linear layer, if it is one.
+    /// The node's linear layer, or its gates, if it has any.
     pub fn linear(&self) -> Option<&L> {
-        if let Kind::Linear(layer) = &self.kind { Some(layer) } else { None }
+        match &self.kind {
+            Kind::Linear(layer) => Some(layer),
+            Kind::Recurrent(steps) => Some(&steps.gates),
+            _ => None,
+        }
     }
 
-    /// The node's linear layer, if it is one.
+    /// The node's linear layer, or its gates, if it has any.
     pub fn linear_mut(&mut self) -> Option<&mut L> {
-        if let Kind::Linear(layer) = &mut self.kind { Some(layer) } else { None }
+        match &mut self.kind {
+            Kind::Linear(layer) => Some(layer),
+            Kind::Recurrent(steps) => Some(&mut steps.gates),
+            _ => None,
+        }
     }
 }
 
@@ -98,6 +111,7 @@ impl<L: AsRef<Exact>> Node<L> {
                 layer.as_ref().forward(a, trace);
                 std::mem::swap(z, &mut trace.z);
             }
+            Kind::Recurrent(steps) => steps.forward(a, &mut trace.passed, z),
             Kind::MaxPool(windows) => {
                 fit(which, z.dim());
                 windows.largest(a, z, which);
@@ -175,11 +189,16 @@ fn branch(
                 nodes.iter_mut().last().into_iter().for_each(|node| node.head = true);
                 continue;
             }
+            model::Layer::Recurrent(layer) if layer.along == Along::Pixels => {
+                let (units, frac) = (Units::of(layer), edge.1.frac);
+                let gates = Exact::new(&layer.gates, frac);
+                Kind::Recurrent(Box::new(Steps { units, gates, pixels: edge.0.pixels(), frac }))
+            }
+            model::Layer::Last(_) => Kind::SumPool(Windows::last(edge.0)),
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
             | model::Layer::Highway(_)
-            | model::Layer::Recurrent(_)
-            | model::Layer::Last(_) => {
+            | model::Layer::Recurrent(_) => {
                 return Err(Error::input(
                     format_args!("layer `{}`", layer.name()),
                     "is for sequences, which single samples are not",
@@ -199,13 +218,12 @@ const CHUNK_ELEMENTS: usize = 1 << 21;
 
 /// Elements of all rows of one sample in the widest layer, at least 1.
 pub fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
-    nodes
-        .iter()
-        .filter_map(Node::linear)
-        .map(|layer| layer.as_ref().columns())
-        .max()
-        .unwrap_or(1)
-        .max(1)
+    let columns = |node: &Node<L>| match &node.kind {
+        Kind::Linear(layer) => layer.as_ref().columns(),
+        Kind::Recurrent(steps) => steps.columns(),
+        _ => 1,
+    };
+    nodes.iter().map(columns).max().unwrap_or(1).max(1)
 }
 
 /// The nodes whose sums leave the network: the last one, then that of each head.
@@ -326,6 +344,8 @@ pub struct Trace {
     pub y: Array2<f64>,
     /// `[n, elements]`: the layer's output.
     pub z: Array2<f64>,
+    /// What a recurrent layer leaves.
+    pub passed: Passed,
     rows: Array2<f64>,
     cropped: Array2<f64>,
 }
@@ -440,7 +460,7 @@ impl Exact {
                 *buffer = Array2::zeros((rows, columns));
             }
         }
-        let Trace { columns, u, m, y, z, rows, cropped } = trace;
+        let Trace { columns, u, m, y, z, rows, cropped, .. } = trace;
         let columns = self.patches.gather(x, columns);
         by_groups(columns, self.w_b.view(), self.groups.0, u.view_mut());
         if let Some(w_a) = &self.w_a {

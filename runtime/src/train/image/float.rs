@@ -2,15 +2,18 @@
 //! ternary.
 
 use super::concat::Concat;
-use super::patches::{Windows, fit, piece};
+use super::norm::Norm;
+use super::patches::{Patches, Windows, fit, piece};
+use super::rows::Rows;
 use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::{self, Op};
 use crate::shape::Join;
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, Real, vectorised};
-use crate::train::optimiser::Rule;
-use crate::train::ternary::{Ternariser, density};
+use crate::train::optimiser::{Parameter, Rule};
+use crate::train::recurrent::Recurrent;
+use crate::train::ternary::{Matrix, Ternariser, density};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use rayon::prelude::*;
@@ -35,18 +38,26 @@ struct Node<T> {
     dz: Array2<T>,
 }
 
-enum Layer<T> {
+/// What a node does.
+pub enum Layer<T> {
+    /// A linear layer.
     Spn(Box<Spn<T>>),
+    /// A recurrent layer along pixels.
+    Recurrent(Box<Rows<T>>),
     /// The largest of windows, and which elements those were.
     MaxPool(Windows, Array2<u32>),
+    /// The mean of windows.
     AveragePool(Windows),
     /// The sum of two values, and whether max(0, x) follows.
     Add {
+        /// Whether max(0, x) follows.
         relu: bool,
     },
     /// Two values side by side, and whether max(0, x) follows.
     Concat {
+        /// Where their elements go.
         concat: Concat,
+        /// Whether max(0, x) follows.
         relu: bool,
     },
 }
@@ -55,10 +66,77 @@ enum Layer<T> {
 const ELEMENTS: usize = 1 << 14;
 
 impl<T: Real> Layer<T> {
+    /// The linear layer, if it is one.
+    pub fn spn(&self) -> Option<&Spn<T>> {
+        if let Layer::Spn(spn) = self { Some(spn) } else { None }
+    }
+
+    /// What an integer layer in its place is like; none where it does not train.
+    pub fn blank(&self) -> Option<Blank> {
+        match self {
+            Layer::Spn(spn) => {
+                let w_b = spn.w_b.weights.value.dim();
+                let (r, groups) = (w_b.0, spn.groups());
+                let w_c = spn.w_c.as_ref().map_or((r, r / groups.1), |w| w.weights.value.dim());
+                let (patches, outputs) = (spn.patches().clone(), spn.bias.value.ncols());
+                Some(Blank { patches, groups, w_b, w_c, outputs })
+            }
+            Layer::Recurrent(rows) => {
+                let Recurrent { x, h, bias, .. } = &rows.layer;
+                let [x, h] = [x, h].map(|linear| linear.w_b.weights.value.dim());
+                let (r, columns, outputs) = (x.0 + h.0, x.1 + h.1, bias.value.ncols());
+                let patches = Patches::whole_samples(columns, outputs);
+                let (w_b, w_c) = ((r, columns), (outputs, r));
+                Some(Blank { patches, groups: (1, 1), w_b, w_c, outputs })
+            }
+            _ => None,
+        }
+    }
+
+    fn trains(&self) -> bool {
+        matches!(self, Layer::Spn(_) | Layer::Recurrent(_))
+    }
+
+    /// Names, parameters, and whether they decay.
+    fn parameters(&mut self) -> Vec<(String, &mut Parameter<T>, bool)> {
+        self.parts().0
+    }
+
+    /// The parameters as [`parameters`](Self::parameters) yields them, and the norms with their
+    /// names.
+    pub fn parts(&mut self) -> Parts<'_, T> {
+        match self {
+            Layer::Spn(spn) => {
+                let (parameters, norms) = spn.parts();
+                let named = parameters.into_iter();
+                (named.map(|(name, p, decays)| (name.to_owned(), p, decays)).collect(), norms)
+            }
+            Layer::Recurrent(rows) => (rows.layer.parameters(), vec![]),
+            _ => (vec![], vec![]),
+        }
+    }
+
+    fn matrices(&self) -> Vec<&Matrix<T>> {
+        match self {
+            Layer::Spn(spn) => spn.matrices().collect(),
+            Layer::Recurrent(rows) => rows.layer.matrices().collect(),
+            _ => vec![],
+        }
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Matrix<T>> {
+        match self {
+            Layer::Spn(spn) => spn.matrices_mut().collect(),
+            Layer::Recurrent(rows) => rows.layer.matrices_mut().collect(),
+            _ => vec![],
+        }
+    }
+
     /// Computes `z` with batch statistics.
     fn forward(&mut self, inputs: &[ArrayView2<T>], z: &mut Array2<T>) {
         match self {
             Layer::Spn(spn) => spn.forward(inputs[0], z),
+            Layer::Recurrent(rows) => rows.forward(inputs[0], z),
             Layer::MaxPool(windows, which) => {
                 fit(which, z.dim());
                 windows.largest(inputs[0], z, which);
@@ -74,6 +152,7 @@ impl<T: Real> Layer<T> {
         let mut z = Array2::zeros((inputs[0].nrows(), outputs));
         match self {
             Layer::Spn(spn) => return spn.evaluate(inputs[0]),
+            Layer::Recurrent(rows) => return rows.evaluate(inputs[0]),
             Layer::MaxPool(windows, _) => {
                 windows.largest(inputs[0], &mut z, &mut Array2::zeros((inputs[0].nrows(), outputs)))
             }
@@ -84,6 +163,24 @@ impl<T: Real> Layer<T> {
         z
     }
 }
+
+/// The shapes of an integer layer.
+pub struct Blank {
+    /// Rows of its products.
+    pub patches: Patches,
+    /// Groups of W_b and of W_c.
+    pub groups: (usize, usize),
+    /// Rows and columns of W_b.
+    pub w_b: (usize, usize),
+    /// Rows and columns of W_c.
+    pub w_c: (usize, usize),
+    /// Channels that leave.
+    pub outputs: usize,
+}
+
+/// What [`Layer::parts`] yields.
+type Parts<'a, T> =
+    (Vec<(String, &'a mut Parameter<T>, bool)>, Vec<(&'static str, &'a mut Norm<T>)>);
 
 /// What values are not below, where max(0, x) follows or does not.
 fn least<T: Real>(relu: bool) -> T {
@@ -196,11 +293,14 @@ impl<T: Real> Float<T> {
                 Op::Join(Join::Concat) => {
                     Layer::Concat { concat: Concat::new(step.input, step.output), relu: step.relu }
                 }
-                Op::Embedding { .. }
-                | Op::CharCnn(_)
-                | Op::Highway(_)
-                | Op::Recurrent(..)
-                | Op::Last => {
+                Op::Recurrent(cell, _, gates) => {
+                    let sizes = (step.input.channels, step.output.channels);
+                    let r = (!network.train.full_precision).then_some(gates.r);
+                    let layer = Recurrent::new(*cell, sizes, r, rng);
+                    Layer::Recurrent(Box::new(Rows::new(layer, step.input.pixels())))
+                }
+                Op::Last => Layer::AveragePool(Windows::last(step.input)),
+                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
             };
@@ -209,6 +309,16 @@ impl<T: Real> Float<T> {
             values.push(nodes.len());
         }
         Float { nodes, room: vec![] }
+    }
+
+    /// The layers that train, linear and recurrent ones, in order.
+    pub fn trained(&self) -> impl Iterator<Item = &Layer<T>> {
+        self.nodes.iter().map(|node| &node.layer).filter(|layer| layer.trains())
+    }
+
+    /// The layers that train, in order.
+    pub fn trained_mut(&mut self) -> impl Iterator<Item = &mut Layer<T>> {
+        self.nodes.iter_mut().map(|node| &mut node.layer).filter(|layer| layer.trains())
     }
 
     /// The linear layers, in order.
@@ -256,6 +366,11 @@ impl<T: Real> Float<T> {
                 spn.backward(x, z, dz, dx, &mut self.room);
                 continue;
             }
+            if let Layer::Recurrent(rows) = layer {
+                let dx = from[0].checked_sub(1);
+                rows.backward(dz, dx.map(|j| (&mut before[j].dz, into(&mut begun[j]))));
+                continue;
+            }
             let sides = from.iter().map(|value| value.checked_sub(1)).enumerate();
             for (side, j) in sides.filter_map(|(side, j)| Some((side, j?))) {
                 let Node { z: x, dz: dx, .. } = &mut before[j];
@@ -271,7 +386,7 @@ impl<T: Real> Float<T> {
                         let to = (dx, into);
                         concat.backward(side, dz.view(), x.view(), to, |x| x > low);
                     }
-                    Layer::Spn(_) => {}
+                    Layer::Spn(_) | Layer::Recurrent(_) => {}
                 }
             }
         }
@@ -280,28 +395,33 @@ impl<T: Real> Float<T> {
 
     /// Begins phase 2: from here on W_b and W_c are ternary.
     pub fn begin_ternary(&mut self, network: &Network) {
-        self.spns_mut()
-            .zip(ternarisers(network))
-            .for_each(|(spn, ternariser)| spn.begin_ternary(ternariser));
+        for (layer, ternariser) in self.trained_mut().zip(ternarisers(network)) {
+            match layer {
+                Layer::Spn(spn) => spn.begin_ternary(ternariser),
+                Layer::Recurrent(rows) => rows.begin_ternary(ternariser),
+                _ => {}
+            }
+        }
     }
 
     /// Goes on within phase 2 or after it: W_b and W_c are ternary.
     pub fn make_ternary(&mut self, network: &Network) {
-        for (spn, ternariser) in self.spns_mut().zip(ternarisers(network)) {
-            spn.matrices_mut().for_each(|matrix| matrix.make_ternary(ternariser));
+        for (layer, ternariser) in self.trained_mut().zip(ternarisers(network)) {
+            layer.matrices_mut().into_iter().for_each(|matrix| matrix.make_ternary(ternariser));
         }
     }
 
     /// Forgets the optimiser's moments.
     pub fn rest(&mut self) {
-        for spn in self.spns_mut() {
-            spn.parameters().for_each(|(_, parameter, _)| parameter.rest());
+        for layer in self.trained_mut() {
+            layer.parameters().into_iter().for_each(|(_, parameter, _)| parameter.rest());
         }
     }
 
     /// Brings the ternary matrices up to date, for evaluation after a step.
     pub fn renew(&mut self) {
-        self.spns_mut().for_each(|spn| spn.matrices_mut().for_each(|matrix| matrix.renew()));
+        let layers = self.trained_mut();
+        layers.flat_map(Layer::matrices_mut).for_each(Matrix::renew);
     }
 
     /// Elements of the largest value of one sample.
@@ -312,7 +432,7 @@ impl<T: Real> Float<T> {
 
     /// Nonzeros over entries of all matrices.
     pub fn density(&self) -> f64 {
-        density(self.spns().flat_map(Spn::matrices))
+        density(self.nodes.iter().flat_map(|node| node.layer.matrices()))
     }
 
     /// Gives all norms the statistics of these samples, `[n, n_in]`, instead of the running ones.
@@ -350,12 +470,13 @@ impl<T: Real> Float<T> {
 
     /// Moves every parameter.
     pub fn update(&mut self, rule: Rule) {
-        for spn in self.spns_mut() {
-            for (_, parameter, decays) in spn.parameters() {
+        for layer in self.trained_mut() {
+            for (_, parameter, decays) in layer.parameters() {
                 rule.apply(parameter, decays);
             }
             if rule.shrinkage() > 0.0 {
-                spn.matrices_mut().for_each(|matrix| matrix.shrink(rule.shrinkage()));
+                let matrices = layer.matrices_mut().into_iter();
+                matrices.for_each(|matrix| matrix.shrink(rule.shrinkage()));
             }
         }
     }
@@ -391,12 +512,12 @@ impl<T: Real> Float<T> {
     }
 }
 
-/// How the linear layers become ternary, in order.
+/// How the layers that train become ternary, in order.
 fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
     let recipe = &network.train;
-    network.linear().into_iter().map(|step| Ternariser {
+    network.trained().into_iter().map(|step| Ternariser {
         quantiser: recipe.quantiser,
-        factor: step.linear().and_then(|l| l.threshold).unwrap_or(recipe.threshold),
+        factor: step.threshold().unwrap_or(recipe.threshold),
     })
 }
 
@@ -524,6 +645,25 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Both cells along a row, in the order of a signal's layers: one of them reads the input, one
+    /// yields every pixel, one is read at its last.
+    pub fn signals() -> Network {
+        let text = r#"name = "t"
+input = { shape = [12, 2], bits = 8, frac = 8 }
+layers = [
+    { gru = { units = 3, r = 4 } },
+    { conv1d = { channels = 4, kernel = 3, stride = 2, pad = 1, r = 6, p = 2 } },
+    "relu",
+    { lstm = { units = 3, r = 2 } },
+    { concat = { body = [{ conv1d = { channels = 2, kernel = 1, r = 3 } }] } },
+    { gru = { units = 4, r = 3 } },
+    "last",
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     /// Aims of such a network: the same classes of all outputs, that count differently.
     pub fn aims<'a>(network: &Network, labels: &'a [u32]) -> Aims<'a> {
         let weights = [0.7, 2.0].into_iter();
@@ -544,9 +684,9 @@ layers = [
     fn fresh(network: &Network, rng: &mut ChaCha8Rng) -> Float<f64> {
         let mut float = Float::<f64>::new(network, network.input.elements(), rng);
         // No parameter at a special value.
-        for spn in float.spns_mut() {
-            for (name, p, _) in spn.parameters() {
-                if !name.starts_with("w_") {
+        for layer in float.trained_mut() {
+            for (name, p, _) in layer.parameters() {
+                if !name.contains("w_") {
                     p.value.mapv_inplace(|v| v + 0.3 * rng.random::<f64>());
                 }
             }
@@ -557,9 +697,14 @@ layers = [
     /// Every entry of every gradient against central differences of the loss.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        for (network, entries) in
-            [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600), (headed(), 200)]
-        {
+        for (network, entries) in [
+            (vectors(), 184),
+            (images(), 600),
+            (pooled(), 600),
+            (oblong(), 600),
+            (headed(), 200),
+            (signals(), 500),
+        ] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
@@ -567,17 +712,17 @@ layers = [
                 float.gradients(x.view(), &aims(&network, &labels)).mean_loss()
             };
             let (mut checked, mut kinks) = (0, 0);
-            for l in 0..float.spns().count() {
-                let parameters = float.spns_mut().nth(l).unwrap().parameters().count();
+            for l in 0..float.trained().count() {
+                let parameters = float.trained_mut().nth(l).unwrap().parameters().len();
                 for p in 0..parameters {
                     loss(&mut float);
                     let parameter = |float: &mut Float<f64>, index, delta: f64| {
-                        let spn = float.spns_mut().nth(l).unwrap();
-                        spn.parameters().nth(p).unwrap().1.value[index] += delta;
+                        let layer = float.trained_mut().nth(l).unwrap();
+                        layer.parameters().swap_remove(p).1.value[index] += delta;
                     };
                     let (name, gradient) = {
                         let (name, p, _) =
-                            float.spns_mut().nth(l).unwrap().parameters().nth(p).unwrap();
+                            float.trained_mut().nth(l).unwrap().parameters().swap_remove(p);
                         (name, p.gradient.clone())
                     };
                     for (index, g) in gradient.indexed_iter() {
@@ -612,7 +757,7 @@ layers = [
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        for (mut network, quantiser) in [vectors(), images(), pooled(), oblong()]
+        for (mut network, quantiser) in [vectors(), images(), pooled(), oblong(), signals()]
             .iter()
             .flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
@@ -622,23 +767,23 @@ layers = [
             let (x, labels) = batch(&network, &mut rng);
             ternary.begin_ternary(&network);
             let mut full = Float::<f64>::new(&network, network.input.elements(), &mut rng);
-            for (f, t) in full.spns_mut().zip(ternary.spns()) {
-                for (f, t) in f.matrices_mut().zip(t.matrices()) {
+            for (f, t) in full.trained_mut().zip(ternary.trained_mut()) {
+                for (f, t) in f.matrices_mut().into_iter().zip(t.matrices()) {
                     f.weights.value = t.effective().to_owned();
                     assert!(f.weights.value != t.weights.value);
                 }
-                let a =
-                    |spn: &Spn<f64>| spn.products.as_ref().map(|products| products.a.value.clone());
-                if let (Some(products), Some(a)) = (&mut f.products, a(t)) {
-                    products.a.value = a;
+                for ((name, f, _), (_, t, _)) in f.parameters().into_iter().zip(t.parameters()) {
+                    if !name.contains("w_") {
+                        f.value.assign(&t.value);
+                    }
                 }
             }
             assert_eq!(
                 ternary.gradients(x.view(), &Targets::of(&labels).into()),
                 full.gradients(x.view(), &Targets::of(&labels).into())
             );
-            for (f, t) in full.spns_mut().zip(ternary.spns_mut()) {
-                for ((name, f, _), (_, t, _)) in f.parameters().zip(t.parameters()) {
+            for (f, t) in full.trained_mut().zip(ternary.trained_mut()) {
+                for ((name, f, _), (_, t, _)) in f.parameters().into_iter().zip(t.parameters()) {
                     assert_eq!(f.gradient, t.gradient, "{name}");
                 }
             }
@@ -671,7 +816,7 @@ layers = [
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for (network, n) in [vectors(), images(), pooled(), oblong()]
+        for (network, n) in [vectors(), images(), pooled(), oblong(), signals()]
             .into_iter()
             .flat_map(|n| [(n.clone(), 9), (n, 1300)])
         {

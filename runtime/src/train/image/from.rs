@@ -1,6 +1,6 @@
 //! A network that begins where another one ended: at its weights, or at factors of them.
 
-use super::float::Float;
+use super::float::{Float, Layer};
 use super::spn::{Products, Spn};
 use crate::error::Result;
 use crate::network::plan::Linear;
@@ -125,7 +125,7 @@ impl Spn<f32> {
 impl Float<f32> {
     /// Begins where `other`, of the same description but perhaps for the budget, ended: with its
     /// numbers where layers have the same shapes, with factors of its matrices where it is in full
-    /// precision. `x`, `[n, n_in]`, are samples for statistics. Returns how many linear layers
+    /// precision. `x`, `[n, n_in]`, are samples for statistics. Returns how many layers
     /// begin afresh.
     pub(super) fn begin_from(
         &mut self,
@@ -135,6 +135,11 @@ impl Float<f32> {
         rng: &mut impl Rng,
     ) -> usize {
         let mut fresh = 0;
+        for (to, from) in self.trained_mut().zip(other.trained_mut()) {
+            if let (Layer::Recurrent(to), Layer::Recurrent(from)) = (to, from) {
+                fresh += usize::from(!to.layer.take_over(&mut from.layer));
+            }
+        }
         let (mut others, mut linear) = (other.spns_mut(), linear.iter());
         self.each_layer(x, |spn, x| {
             let (Some(from), Some(linear)) = (others.next(), linear.next()) else { return };

@@ -9,15 +9,17 @@ use super::exact::{
 };
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
+use super::steps::Steps;
 use crate::format::Format;
 use crate::network::Network;
 use crate::network::plan::{self, Op};
 use crate::shape::Join;
+use crate::train::cells::Units;
 use crate::train::loadable::Ranges;
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
-use crate::train::quantise::{coefficient, power};
+use crate::train::quantise::{Open, coefficient, power};
 use ndarray::{Array1, Array2, ArrayView2, Zip, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,10 +42,9 @@ pub struct FrozenLayer {
     exact: Exact,
 }
 
-/// What one piece of a batch leaves in a layer; reused from step to step.
+/// What a way back through a layer works in; reused from step to step.
 #[derive(Default)]
-struct Tape {
-    trace: Trace,
+pub struct Work {
     /// `[rows, p_h · p_w · c_out]`: dL/dz, then dL/dy, patch by patch.
     dy: Array2<f64>,
     /// `[rows, r]`: dL/dm, then dL/du.
@@ -54,7 +55,7 @@ struct Tape {
 
 /// A piece's part of a layer's gradients: of ã, `[r]`, of the bias, `[c_out]`, and of l, `[c_out]`,
 /// or empty where no scales are learned.
-type Gradients = [Array1<f64>; 3];
+pub type Gradients = [Array1<f64>; 3];
 
 /// What phase 3 leaves alone in a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -307,21 +308,22 @@ impl FrozenLayer {
     }
 
     /// Gradients of the layer's shapes, all 0.
-    fn no_gradients(&self) -> Gradients {
+    pub fn no_gradients(&self) -> Gradients {
         let of = |parameter: &Parameter<f64>| Array1::zeros(parameter.value.ncols());
         [of(&self.a), of(&self.bias), self.log_scales.as_ref().map(of).unwrap_or_default()]
     }
 
     /// Leads dL/dz, `[n, elements]`, back to the gradients and, where asked for, to dL/dx, added to
     /// what is there or in its place. Roundings pass the gradient through, saturations stop it.
-    fn backward(
+    pub fn backward(
         &self,
         dz: ArrayView2<f64>,
-        tape: &mut Tape,
+        trace: &mut Trace,
+        work: &mut Work,
         gradients: &mut Gradients,
         dx: Option<(&mut Array2<f64>, Into)>,
     ) {
-        let Tape { trace, dy, dm, uncropped, d_columns } = tape;
+        let Work { dy, dm, uncropped, d_columns } = work;
         let (c_out, rows) = (self.bias.value.ncols(), trace.y.nrows());
         // Gradients are in standard layout.
         let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else {
@@ -416,32 +418,6 @@ impl AsRef<Exact> for FrozenLayer {
     }
 }
 
-/// The values before rounding whose gradient passes: those within a format. A ReLU at 0 is closed.
-#[derive(Clone, Copy)]
-struct Open {
-    above: f64,
-    up_to: f64,
-}
-
-impl Open {
-    const EVERYWHERE: Open = Open { above: f64::NEG_INFINITY, up_to: f64::INFINITY };
-
-    fn of(format: Format) -> Self {
-        let unit = power(-format.frac);
-        let least = format.min() as f64 * unit;
-        Open {
-            above: if format.signed { least.next_down() } else { least },
-            up_to: format.max() as f64 * unit,
-        }
-    }
-
-    /// 1 or 0. A factor, and no choice, as [`is_positive`](super::matmul::is_positive) is.
-    #[inline(always)]
-    fn factor(self, y: f64) -> f64 {
-        if y > self.above && y <= self.up_to { 1.0 } else { 0.0 }
-    }
-}
-
 /// An integer network in training.
 pub struct Frozen {
     /// The layers and what they read.
@@ -463,8 +439,10 @@ struct Part {
 /// What a piece of a batch is computed in; kept from step to step.
 #[derive(Default)]
 struct Room {
-    /// The tape of every node; those that are not linear leave nothing there.
-    tapes: Vec<Tape>,
+    /// What every node leaves.
+    traces: Vec<Trace>,
+    /// One for all layers, in turn.
+    work: Work,
     /// `[n, elements]`: what the last forward pass gave, node by node.
     z: Vec<Array2<f64>>,
     /// `[n, elements]`: dL/dz.
@@ -484,10 +462,17 @@ impl Frozen {
         Frozen { nodes, parts: vec![], rooms: Mutex::default() }
     }
 
-    /// A network with the linear layers of a valid description in order, and the formats of its
-    /// joined branches; none where there are too few.
-    pub fn of(network: &Network, layers: Vec<FrozenLayer>, joins: Vec<Format>) -> Option<Self> {
+    /// A network with the linear layers of a valid description in order, gates among them, the
+    /// formats of its joined branches, and those of the c of its recurrent layers; none where there
+    /// are too few.
+    pub fn of(
+        network: &Network,
+        layers: Vec<FrozenLayer>,
+        joins: Vec<Format>,
+        states: Vec<Format>,
+    ) -> Option<Self> {
         let (mut layers, mut joins) = (layers.into_iter(), joins.into_iter());
+        let mut states = states.into_iter();
         let node = |step: &plan::Step| {
             let kind = match &step.op {
                 Op::Linear(_) => Kind::Linear(layers.next()?),
@@ -500,28 +485,28 @@ impl Frozen {
                 Op::Join(Join::Concat) => {
                     Kind::Concat(Concat::new(step.input, step.output), joins.next()?)
                 }
-                Op::Embedding { .. }
-                | Op::CharCnn(_)
-                | Op::Highway(_)
-                | Op::Recurrent(..)
-                | Op::Last => {
-                    return None;
+                Op::Recurrent(cell, ..) => {
+                    let units = Units::new(*cell, &network.bits, states.next()?);
+                    Kind::Recurrent(Box::new(Steps::of(units, layers.next()?, step)))
                 }
+                Op::Last => Kind::SumPool(Windows::last(step.input)),
+                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => return None,
             };
             let (from, outputs) = (step.from.clone(), step.output.elements());
             Some(Node { kind, from, outputs, head: step.head.is_some() })
         };
         let nodes: Option<Vec<_>> = network.plan().ok()?.iter().map(node).collect();
-        (layers.next().is_none() && joins.next().is_none()).then_some(())?;
+        (layers.next().is_none() && joins.next().is_none() && states.next().is_none())
+            .then_some(())?;
         nodes.map(Frozen::new)
     }
 
-    /// The linear layers, in order.
+    /// The linear layers, gates among them, in order.
     pub fn layers(&self) -> impl Iterator<Item = &FrozenLayer> {
         self.nodes.iter().filter_map(Node::linear)
     }
 
-    /// The linear layers, in order.
+    /// The linear layers, gates among them, in order.
     pub fn layers_mut(&mut self) -> impl Iterator<Item = &mut FrozenLayer> {
         self.nodes.iter_mut().filter_map(Node::linear_mut)
     }
@@ -529,6 +514,14 @@ impl Frozen {
     /// The formats of the joined branches, in order.
     pub fn joins(&self) -> impl Iterator<Item = Format> {
         self.nodes.iter().filter_map(|node| node.kind.joined())
+    }
+
+    /// The formats of the c of recurrent layers, in order.
+    pub fn states(&self) -> impl Iterator<Item = Format> {
+        self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Recurrent(steps) => Some(steps.units.state),
+            _ => None,
+        })
     }
 
     /// Forward and backward over one batch `[n, n_in]` of real values of the input format: leaves
@@ -580,7 +573,7 @@ impl Room {
     /// Computes the nodes for `[n, n_in]`.
     fn forward(&mut self, nodes: &[Node<FrozenLayer>], x: ArrayView2<f64>) {
         let empty = || Array2::zeros((0, 0));
-        self.tapes.resize_with(nodes.len(), Tape::default);
+        self.traces.resize_with(nodes.len(), Trace::default);
         self.z.resize_with(nodes.len(), empty);
         self.dz.resize_with(nodes.len(), empty);
         self.which.resize_with(nodes.len(), || Array2::zeros((0, 0)));
@@ -588,7 +581,7 @@ impl Room {
             let (before, z) = self.z.split_at_mut(i);
             node.forward(
                 node.inputs(x, before),
-                &mut self.tapes[i].trace,
+                &mut self.traces[i],
                 &mut self.which[i],
                 &mut z[0],
             );
@@ -628,7 +621,14 @@ impl Room {
                 let dx = node.from[0].checked_sub(1).map(|j| (&mut before[j], into(&mut begun[j])));
                 // As many as linear layers.
                 let Some(gradients) = gradients.next() else { unreachable!() };
-                layer.backward(dz.view(), &mut self.tapes[i], gradients, dx);
+                layer.backward(dz.view(), &mut self.traces[i], &mut self.work, gradients, dx);
+                continue;
+            }
+            if let Kind::Recurrent(steps) = &node.kind {
+                let dx = node.from[0].checked_sub(1).map(|j| (&mut before[j], into(&mut begun[j])));
+                let Some(gradients) = gradients.next() else { unreachable!() };
+                let passed = &mut self.traces[i].passed;
+                steps.backward(dz.view(), passed, &mut self.work, gradients, dx);
                 continue;
             }
             let sides = node.from.iter().map(|value| value.checked_sub(1)).enumerate();
@@ -657,7 +657,7 @@ impl Room {
                         let to = (dx, into);
                         concat.backward(side, dz.view(), x, to, |x| open.factor(x) > 0.0);
                     }
-                    Kind::Linear(_) => {}
+                    Kind::Linear(_) | Kind::Recurrent(_) => {}
                 }
             }
         }
@@ -667,9 +667,10 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Table;
     use crate::train::checkpoint::Weights as _;
     use crate::train::image::float::Float;
-    use crate::train::image::float::tests::{aims, headed, images};
+    use crate::train::image::float::tests::{aims, headed, images, signals};
     use crate::train::image::weights::Weights;
     use crate::train::loss::{Targets, Teacher};
     use crate::train::snapshot::Snapshot;
@@ -756,8 +757,9 @@ mod tests {
         (network.train.learn_scales, network.bits.activations) = (true, activations);
         let mut float = Float::<f32>::new(&network, network.input.elements(), rng);
         float.begin_ternary(&network);
-        for spn in float.spns_mut() {
-            for (name, p, _) in spn.parameters().filter(|(name, ..)| !name.starts_with("w_")) {
+        for layer in float.trained_mut() {
+            let parameters = layer.parts().0.into_iter();
+            for (name, p, _) in parameters.filter(|(name, ..)| !name.contains("w_")) {
                 p.value.mapv_inplace(|v| {
                     v + 0.3 * rng.random::<f32>() - if name == "scale" { 0.6 } else { 0.0 }
                 });
@@ -769,6 +771,81 @@ mod tests {
         float.calibrate(x.view());
         let frozen = crate::train::image::quantise::fold(&float, &network, x.view());
         (float, frozen, x.mapv(f64::from))
+    }
+
+    /// The same along rows, through σ and tanh from tables so fine that their steps are too small
+    /// to matter.
+    #[test]
+    fn gradients_along_rows_are_those_of_finite_differences() {
+        let (_, mut frozen, x) = folded(signals(), 16, &mut ChaCha8Rng::seed_from_u64(13));
+        let finer =
+            |format: &mut Format| (format.bits, format.frac) = (format.bits + 14, format.frac + 14);
+        for node in &mut frozen.nodes {
+            let layer = match &mut node.kind {
+                Kind::Linear(layer) => {
+                    layer.fixed.format.as_mut().map(finer);
+                    layer
+                }
+                Kind::Recurrent(steps) => {
+                    let Steps { units, gates, .. } = &mut **steps;
+                    units.gate = Format { signed: true, bits: 22, frac: 18 };
+                    units.sigmoid = Table::of_sigmoid(units.gate, 24);
+                    units.tanh = Table::of_tanh(units.gate, 24);
+                    finer(&mut units.state);
+                    finer(&mut units.hidden);
+                    // Those of what reads h.
+                    let x = gates.fixed.w_b.ncols() - gates.fixed.w_c.nrows() / 4;
+                    for (unit, row) in gates.fixed.units.iter_mut().zip(gates.fixed.w_b.rows()) {
+                        *unit *=
+                            if row.iter().skip(x).any(|w| *w != 0.0) { power(-14) } else { 1.0 };
+                    }
+                    gates.fixed.format = Some(units.gate);
+                    gates
+                }
+                Kind::Concat(_, format) => {
+                    finer(format);
+                    continue;
+                }
+                _ => continue,
+            };
+            (layer.fixed.product_frac, layer.fixed.coefficient_bits) =
+                (layer.fixed.product_frac + 20, 31);
+            layer.rebuild();
+        }
+        let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
+        let (mut checked, mut kinks, mut large) = (0, 0, 0);
+        for l in 0..frozen.layers().count() {
+            for p in 0..2 {
+                let parameter = |frozen: &mut Frozen| {
+                    let layer = frozen.layers_mut().nth(l).unwrap();
+                    [&layer.a, &layer.bias][p].clone()
+                };
+                frozen.gradients(x.view(), &Targets::of(&labels).into());
+                let gradient = parameter(&mut frozen).gradient;
+                for (j, g) in gradient.row(0).iter().enumerate() {
+                    let mut at = |delta: f64| {
+                        let layer = frozen.layers_mut().nth(l).unwrap();
+                        [&mut layer.a, &mut layer.bias][p].value[[0, j]] += delta;
+                        layer.renew();
+                        let loss =
+                            frozen.gradients(x.view(), &Targets::of(&labels).into()).mean_loss();
+                        let layer = frozen.layers_mut().nth(l).unwrap();
+                        [&mut layer.a, &mut layer.bias][p].value[[0, j]] -= delta;
+                        layer.renew();
+                        loss
+                    };
+                    let difference = (at(5e-3) - at(-5e-3)) / 1e-2;
+                    // A relu or a saturation may change sides in between.
+                    let close = (difference - g).abs() < 1e-3 + 2e-2 * g.abs();
+                    kinks += usize::from(!close);
+                    (checked, large) = (checked + 1, large + usize::from(g.abs() > 1e-2));
+                }
+            }
+        }
+        assert!(
+            checked > 100 && large > 30 && kinks * 30 < checked,
+            "{kinks} kinks, {large} large of {checked}"
+        );
     }
 
     /// Every gradient of a network with every kind of layer over images, against central

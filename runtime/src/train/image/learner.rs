@@ -226,12 +226,6 @@ impl Learner for ImageLearner {
             )
             .help("name a text: --data text:FILE"));
         }
-        if network.has_memory() {
-            return Err(Error::input(
-                format_args!("network `{}`", network.name),
-                "has recurrent layers along signals, which are not trained yet",
-            ));
-        }
         let x = inputs(network, data)?;
         let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
         let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();
@@ -285,9 +279,9 @@ impl Learner for ImageLearner {
         let fresh = float.begin_from(&mut other.weights.float, &linear, samples.view(), &mut rng);
         Ok((fresh > 0).then(|| {
             format!(
-                "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or \
-                 the new ones have groups",
-                linear.len()
+                "{fresh} of {} layers begin afresh: those of {place} have other shapes, or the new \
+                 ones have groups or a state",
+                run.network.trained().len()
             )
         }))
     }

@@ -48,6 +48,7 @@ pub fn loaded(
     let given = linear(&model.layers, layers)?;
     let same = model.input.format == network.input.format()
         && model.input.shape == network.axes()
+        && !network.has_memory()
         && steps.len() == nodes.len()
         && steps.iter().zip(&nodes).all(|(step, node)| step.from == node.from)
         && steps.iter().filter(|step| step.linear().is_some()).count() == given.len();

@@ -423,6 +423,13 @@ impl Windows {
         Windows { pixels, input, output, area: pool.size.area(), tiles }
     }
 
+    /// The one window of one pixel: the last of an image of one row.
+    pub fn last(input: Shape) -> Self {
+        let pixels = vec![vec![input.pixels() - 1]];
+        let output = Shape::vector(input.channels);
+        Windows { pixels, input, output, area: 1, tiles: false }
+    }
+
     /// A window of one pixel for each pixel of an image that is larger by `size`: the nearest one.
     pub fn nearest(size: Extent, input: Shape, output: Shape) -> Self {
         let nearest = |pixel: usize| {

@@ -5,36 +5,43 @@ mod tests;
 
 use super::concat::Concat;
 use super::exact::{Kind, Node, Trace};
-use super::float::Float;
+use super::float::{Float, Layer};
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::norm::{EPSILON, Moments};
 use super::patches::{Patches, Windows, in_pieces, stack};
 use super::spn::{Spn, by_groups, outputs_of};
+use super::steps::{Passed, Steps};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::plan::{self, Linear, Op, Step};
-use crate::network::{self, Network};
+use crate::network::{self, Bits, Network};
+use crate::recurrent::Cell;
 use crate::shape::Join;
+use crate::train::cells::Units;
+use crate::train::linear::Products;
 use crate::train::optimiser::Parameter;
-use crate::train::quantise::{best_frac, requantiser};
+use crate::train::quantise::{best_frac, power, requantiser};
+use crate::train::recurrent::{Recurrent, order, readers};
 use crate::train::ternary::signs;
-use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip, s};
 
 /// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of
 /// real values in the input format. Each norm takes its statistics from the integers that really
 /// arrive, so that what earlier layers lost by quantisation is made up for where a mean and a scale
 /// can.
 pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
-    let mut spns = float.spns();
-    let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| {
-        let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
-        fold_layer(spn, network, frac, x, step.relu)
+    let mut layers = float.trained();
+    let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| match layers.next() {
+        Some(Layer::Spn(spn)) => fold_layer(spn, network, frac, x, step.relu),
+        Some(Layer::Recurrent(rows)) => fold_gates(&rows.layer, &network.bits, frac),
+        _ => unreachable!("a layer for each step that trains"),
     };
     fold_with(network, samples.mapv(f64::from), &mut layer, None)
 }
 
-/// Does as [`fold`] with layers that `layer` makes: of a linear step, given the frac of what enters
-/// and its values; and with these formats of joined branches, where they are given.
+/// Does as [`fold`] with layers that `layer` makes: of a linear or a recurrent step, whose gates
+/// they are, given the frac of what enters and its values; and with these formats of joined
+/// branches, where they are given.
 pub fn fold_with(
     network: &Network,
     samples: Array2<f64>,
@@ -44,7 +51,7 @@ pub fn fold_with(
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
-    let (mut layers, mut joins) = (vec![], vec![]);
+    let (mut layers, mut joins, mut states) = (vec![], vec![], vec![]);
     let mut values = vec![(samples, network.input.format().frac)];
     let signs = plan::signs(&steps, network.input.signed);
     for (i, step) in steps.iter().enumerate() {
@@ -107,11 +114,34 @@ pub fn fold_with(
                 joins.push(format);
                 (y, format.frac)
             }
-            Op::Embedding { .. }
-            | Op::CharCnn(_)
-            | Op::Highway(_)
-            | Op::Recurrent(..)
-            | Op::Last => {
+            Op::Recurrent(cell, ..) => {
+                let gates = layer(step, *frac, x.view());
+                // As wide as c can be, to see how wide it is.
+                let wide = Format { signed: true, bits: 32, frac: bits.cell as i32 - 1 };
+                let mut steps = Steps::of(Units::new(*cell, bits, wide), gates, step);
+                let run = |steps: &Steps<FrozenLayer>| {
+                    let pieces = in_pieces(x.view(), steps.columns(), |x| {
+                        let (mut passed, columns) = (Passed::default(), step.output.elements());
+                        let mut z = Array2::zeros((x.nrows(), columns));
+                        steps.forward(x, &mut passed, &mut z);
+                        (z, passed.largest())
+                    });
+                    let largest = pieces.iter().fold(0.0f64, |most, (_, c)| most.max(*c));
+                    (stack(pieces.into_iter().map(|(z, _)| z).collect()), largest)
+                };
+                let largest = run(&steps).1 * power(-wide.frac);
+                steps.units.state = Units::state_of(*cell, bits, largest);
+                states.push(steps.units.state);
+                let z = run(&steps).0;
+                layers.push(steps.gates);
+                (z, steps.units.hidden.frac)
+            }
+            Op::Last => {
+                let mut z = empty();
+                Windows::last(step.input).share(x.view(), &mut z);
+                (z, *frac)
+            }
+            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                 unreachable!("networks of sequences have a trainer of their own")
             }
         };
@@ -123,8 +153,68 @@ pub fn fold_with(
             values[v].0 = Array2::zeros((0, 0));
         }
     }
-    Frozen::of(network, layers, joins)
-        .expect("a layer for each linear step, a format for each join")
+    Frozen::of(network, layers, joins, states)
+        .expect("a layer for each step that trains, a format for each join and state")
+}
+
+/// The gates of a recurrent layer as one linear layer over a pixel and then h, in the order of a
+/// model.
+fn fold_gates(layer: &Recurrent<f32>, bits: &Bits, input_frac: i32) -> FrozenLayer {
+    let (cell, n) = (layer.cell(), layer.units());
+    let (format, hidden) = (Units::gate_of(bits), Units::hidden_of(bits));
+    let order = order(cell);
+    let linears = [&layer.x, &layer.h];
+    let [n_in, _] = linears.map(|linear| linear.w_b.weights.value.ncols());
+    let rows: usize = linears.iter().map(|linear| linear.w_b.weights.value.nrows()).sum();
+    let mut w_b = Array2::zeros((rows, n_in + n));
+    let mut w_c = Array2::zeros((Cell::GATES * n, rows));
+    let (mut a, mut units) = (Array2::zeros((1, rows)), Array1::zeros(rows));
+    let mut row = 0;
+    // The integers of h stand there with the frac of the pixel's.
+    let first = [(0, 1.0), (n_in, power(input_frac - hidden.frac))];
+    for ((linear, (first, unit)), gates) in linears.into_iter().zip(first).zip(readers(cell)) {
+        // An invariant: full-precision networks have no integers.
+        let Some(Products { a: factors, w_c: c }) = &linear.products else {
+            unreachable!("an SPN has products")
+        };
+        let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
+        let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
+        let r = t_c.ncols();
+        for (group, gate) in gates.enumerate() {
+            for j in 0..r {
+                let i = group * r + j;
+                let columns = first..first + t_b.ncols();
+                w_b.slice_mut(s![row, columns]).assign(&t_b.row(i).mapv(f64::from));
+                let to = order[gate] * n..(order[gate] + 1) * n;
+                let from = t_c.slice(s![group * n..(group + 1) * n, j]);
+                w_c.slice_mut(s![to, row]).assign(&from.mapv(f64::from));
+                a[[0, row]] = f64::from(factors.value[[0, i]]);
+                units[row] = scales_b[i] * scales_c[j] * unit;
+                row += 1;
+            }
+        }
+    }
+    let mut bias = Array2::zeros((1, Cell::GATES * n));
+    for (gate, place) in order.into_iter().enumerate() {
+        let from = layer.bias.value.slice(s![.., gate * n..(gate + 1) * n]);
+        bias.slice_mut(s![.., place * n..(place + 1) * n]).assign(&from.mapv(f64::from));
+    }
+    let fixed = Fixed {
+        patches: Patches::whole_samples(n_in + n, Cell::GATES * n),
+        groups: (1, 1),
+        w_b,
+        w_c,
+        units,
+        means: Array1::zeros(rows),
+        exponents: Array1::zeros(Cell::GATES * n),
+        input_frac,
+        product_frac: format.frac + bits.guard as i32,
+        coefficient_bits: bits.coefficients,
+        coefficient_terms: bits.coefficient_terms,
+        format: Some(format),
+        loadable: None,
+    };
+    FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), None)
 }
 
 fn fold_layer(
@@ -372,6 +462,11 @@ fn image_layers<'a>(
             (Op::Linear(linear), Kind::Linear(layer), _) => linear_layer(step, linear, layer),
             (Op::MaxPool(windows), _, _) => pool(model::PoolKind::Max, windows),
             (Op::AveragePool(windows), _, _) => pool(model::PoolKind::Sum, windows),
+            (Op::Recurrent(cell, along, gates), Kind::Recurrent(steps), _) => {
+                let gates = dense_layer(name, cell.spns() * gates.r, &steps.gates);
+                model::Layer::Recurrent(steps.units.layer(gates, *along))
+            }
+            (Op::Last, _, _) => model::Layer::Last(model::Last { name }),
             (Op::Upsample(size), _, _) => {
                 model::Layer::Upsample(model::Upsample { name, size: *size })
             }
@@ -385,7 +480,34 @@ fn image_layers<'a>(
     made
 }
 
+/// A dense layer with the rows that matter.
+fn dense_layer(name: String, budget: usize, layer: &FrozenLayer) -> model::Dense {
+    let fixed = &layer.fixed;
+    let integers = layer.integers();
+    let rows = live_rows(fixed, &integers.coefficients, &fixed.w_c);
+    let channels: Vec<usize> = (0..fixed.w_c.nrows()).collect();
+    let part = |matrix: &Array2<f64>, axis: usize| {
+        let part = matrix.select(Axis(axis), &rows).mapv(|w| w as i8);
+        part.as_standard_layout().into_owned()
+    };
+    model::Dense {
+        name,
+        budget,
+        w_b: part(&fixed.w_b, 0),
+        coefficients: integers.coefficients.select(Axis(0), &rows),
+        coefficient_bits: fixed.coefficient_bits,
+        coefficient_shifts: integers.shifts.select(Axis(0), &rows),
+        product_frac: fixed.product_frac,
+        w_c: part(&fixed.w_c, 1),
+        bias: integers.bias,
+        output: output(layer, &channels),
+    }
+}
+
 fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Layer {
+    if linear.dense {
+        return model::Layer::Dense(dense_layer(step.name.clone(), linear.r, layer));
+    }
     let fixed = &layer.fixed;
     let integers = layer.integers();
     let rows = if linear.groups == 1 {
@@ -406,23 +528,6 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
     let (name, budget, coefficient_bits, product_frac) =
         (step.name.clone(), linear.r, fixed.coefficient_bits, fixed.product_frac);
     let output = output(layer, &channels);
-    if linear.dense {
-        let (w_b, w_c) =
-            (w_b.as_standard_layout().into_owned(), w_c.as_standard_layout().into_owned());
-        let bias = integers.bias;
-        return model::Layer::Dense(model::Dense {
-            name,
-            budget,
-            w_b,
-            coefficients,
-            coefficient_bits,
-            coefficient_shifts,
-            product_frac,
-            w_c,
-            bias,
-            output,
-        });
-    }
     let (k, p, c_out) = (linear.window(), linear.patch, step.output.channels);
     let group = step.input.channels / linear.groups;
     let (r, reads) = (rows.len(), w_c.ncols());

@@ -1,9 +1,8 @@
 //! What a checkpoint of a network over samples holds: the float network, and from phase 3 on the
 //! frozen one.
 
-use super::float::Float;
+use super::float::{Blank, Float, Layer};
 use super::frozen::{Fixed, Frozen, FrozenLayer, LoadableLayer};
-use super::spn::Spn;
 use crate::Shape;
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -34,6 +33,9 @@ pub struct Document {
     frozen: Option<Vec<FrozenDocument>>,
     /// The formats of the joined branches in the frozen network, in order.
     sums: Vec<Format>,
+    /// Those of the c of its recurrent layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    states: Vec<Format>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +64,7 @@ impl checkpoint::Weights for Weights {
             live: self.live.clone(),
             frozen: self.frozen.as_ref().map(|frozen| frozen.layers().map(layer).collect()),
             sums: self.frozen.iter().flat_map(Frozen::joins).collect(),
+            states: self.frozen.iter().flat_map(Frozen::states).collect(),
         }
     }
 
@@ -71,7 +74,7 @@ impl checkpoint::Weights for Weights {
         phase: Phase,
         size: usize,
     ) -> Result<Self, String> {
-        let Document { live, frozen, sums } = document;
+        let Document { live, frozen, sums, states } = document;
         let ordered = live.windows(2).all(|w| w[0] < w[1]);
         if live.is_empty() || !ordered || live.last() >= Some(&network.input.elements()) {
             return Err("its list of live inputs is damaged".into());
@@ -79,22 +82,25 @@ impl checkpoint::Weights for Weights {
         if !network.is_of_vectors() && live.len() != network.input.elements() {
             return Err("its list of live inputs leaves out pixels of an image".into());
         }
-        let layers = network.linear().len();
+        let layers = network.trained().len();
         let full_precision = network.train.full_precision;
         let is_frozen = phase >= Phase::Frozen && !full_precision;
         if frozen.is_some() != is_frozen || frozen.as_ref().is_some_and(|f| f.len() != layers) {
             return Err("its place in the training is damaged".into());
         }
         let fracs = frozen.iter().flatten().flat_map(|l| [l.input_frac, l.product_frac]);
-        let mut formats =
-            frozen.iter().flatten().filter_map(|l| l.format).chain(sums.iter().copied());
+        let mut formats = frozen
+            .iter()
+            .flatten()
+            .filter_map(|l| l.format)
+            .chain(sums.iter().chain(&states).copied());
         if !fracs.into_iter().all(|frac| (-64..=64).contains(&frac))
             || !formats.all(Format::is_valid)
         {
             return Err("its formats are out of range".into());
         }
         let mut entries = 0u64;
-        for (i, mut step) in network.linear().into_iter().enumerate() {
+        for (i, mut step) in network.trained().into_iter().enumerate() {
             if i == 0 && step.from == [0] && step.linear().is_some_and(|l| l.dense) {
                 step.input = Shape::vector(live.len());
             }
@@ -103,29 +109,34 @@ impl checkpoint::Weights for Weights {
             {
                 *linear = linear.ordinary(step.input, step.output);
             }
-            let (w_b, w_c) = step.entries();
+            let (w_b, w_c) = match &step.op {
+                Op::Recurrent(..) if full_precision => (step.ordinary_entries(), 0),
+                _ => step.entries(),
+            };
             entries = entries.saturating_add(w_b + w_c);
         }
         if entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64 {
             return Err("tensors are missing".into());
         }
         let float = Float::new(network, live.len(), &mut ChaCha8Rng::seed_from_u64(0));
-        for (document, spn) in frozen.iter().flatten().zip(float.spns()) {
-            let r = spn.w_b.weights.value.nrows();
-            let outputs = spn.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
-            if document.loadable.as_ref().is_some_and(|loadable| !loadable.is_of(r, outputs)) {
+        for (document, layer) in frozen.iter().flatten().zip(float.trained()) {
+            let Some(loadable) = &document.loadable else { continue };
+            let fits = layer.spn().is_some_and(|spn| {
+                let r = spn.w_b.weights.value.nrows();
+                let outputs = spn.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
+                loadable.is_of(r, outputs)
+            });
+            if !fits {
                 return Err("what can be loaded of it is damaged".into());
             }
         }
         let frozen = frozen.map(|documents| {
-            let layer = |(document, spn): (FrozenDocument, &Spn<f32>)| {
-                let (r, columns) = spn.w_b.weights.value.dim();
-                let n_out = spn.bias.value.ncols();
-                let w_c =
-                    spn.w_c.as_ref().map_or((r, r / spn.groups().1), |w_c| w_c.weights.value.dim());
+            let layer = |(document, layer): (FrozenDocument, &Layer<f32>)| {
+                let Blank { patches, groups, w_b: (r, columns), w_c, outputs: n_out } =
+                    layer.blank()?;
                 let fixed = Fixed {
-                    patches: spn.patches().clone(),
-                    groups: spn.groups(),
+                    patches,
+                    groups,
                     w_b: Array2::zeros((r, columns)),
                     w_c: Array2::zeros(w_c),
                     units: Array1::zeros(r),
@@ -138,23 +149,24 @@ impl checkpoint::Weights for Weights {
                     format: document.format,
                     loadable: document.loadable,
                 };
-                let learns = network.train.learn_scales && fixed.format.is_some();
+                let has_scales = layer.spn().is_some() && fixed.format.is_some();
+                let learns = network.train.learn_scales && has_scales;
                 let [a, bias] = [r, n_out].map(|n| Parameter::vector(n, 0.0));
-                FrozenLayer::new(fixed, a, bias.clone(), learns.then_some(bias))
+                Some(FrozenLayer::new(fixed, a, bias.clone(), learns.then_some(bias)))
             };
-            let layers = documents.into_iter().zip(float.spns()).map(layer).collect();
-            Frozen::of(network, layers, sums)
+            let layers: Option<_> = documents.into_iter().zip(float.trained()).map(layer).collect();
+            Frozen::of(network, layers?, sums, states)
         });
         if matches!(frozen, Some(None)) {
-            return Err("its formats of sums are damaged".into());
+            return Err("its formats of sums or states are damaged".into());
         }
         Ok(Weights { live, float, frozen: frozen.flatten() })
     }
 
     fn tensors(&mut self) -> Vec<Tensor<'_>> {
         let mut all = Vec::new();
-        for (i, spn) in self.float.spns_mut().enumerate() {
-            let (parameters, norms) = spn.parts();
+        for (i, layer) in self.float.trained_mut().enumerate() {
+            let (parameters, norms) = layer.parts();
             for (name, parameter, _) in parameters {
                 push_parameter(&mut all, &format!("float.{i}.{name}"), parameter, Numbers::F32);
             }
@@ -207,8 +219,8 @@ impl checkpoint::Weights for Weights {
             }
             return all;
         }
-        for spn in self.float.spns_mut() {
-            let (parameters, norms) = spn.parts();
+        for layer in self.float.trained_mut() {
+            let (parameters, norms) = layer.parts();
             all.extend(
                 parameters
                     .into_iter()

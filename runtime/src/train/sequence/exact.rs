@@ -3,13 +3,15 @@
 //!
 //! Every value is an integer of at most 53 bits, so f64 computes it exactly, in any order.
 
-use super::network::{PIECE, Tokens, windows};
+use super::network::{Tokens, windows};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{self, Layer, Model, Output};
-use crate::recurrent::{Along, Cell};
+use crate::recurrent::Along;
+use crate::train::cells::{Units, round_shift};
 use crate::train::loss::{Score, score};
 use crate::train::matmul::{Into, product_into};
+use crate::train::recurrent::PIECE;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
@@ -31,9 +33,11 @@ struct Matrices {
     bias: Array1<f64>,
     /// 2^-s, with the range; none where raw.
     output: Option<(Array1<f64>, Format)>,
+    /// What becomes of the gates of a recurrent layer.
+    units: Option<Units>,
 }
 
-/// The c and h of each LSTM layer, `[sequences, n]`, in integers.
+/// The c and h of each recurrent layer, `[sequences, n]`, in integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State(pub Vec<[Array2<f64>; 2]>);
 
@@ -56,6 +60,7 @@ impl Matrices {
                     Some((shifts.iter().map(power).collect(), *format))
                 }
             },
+            units: None,
         }
     }
 
@@ -87,12 +92,9 @@ impl Matrices {
     }
 }
 
-fn round_shift(v: i64, shift: i32) -> i64 {
-    if shift > 0 { (v + (1 << (shift - 1))) >> shift } else { v << -shift }
-}
-
 impl<'a> Exact<'a> {
-    /// The exact network of a valid model of dense, embedding, char-CNN, highway and LSTM layers.
+    /// The exact network of a valid model of dense, embedding, char-CNN, highway and recurrent
+    /// layers along inputs.
     ///
     /// # Errors
     /// Where it has a layer of another kind, or is not valid.
@@ -102,8 +104,8 @@ impl<'a> Exact<'a> {
             Layer::Dense(dense) => Ok(Matrices::of(dense)),
             Layer::CharCnn(cnn) => Ok(Matrices::of(&cnn.filters)),
             Layer::Highway(highway) => Ok(Matrices::of(&highway.gates)),
-            Layer::Recurrent(lstm) if lstm.kind == Cell::Lstm && lstm.along == Along::Inputs => {
-                Ok(Matrices::of(&lstm.gates))
+            Layer::Recurrent(layer) if layer.along == Along::Inputs => {
+                Ok(Matrices { units: Some(Units::of(layer)), ..Matrices::of(&layer.gates) })
             }
             Layer::Embedding(_) => Ok(Matrices::default()),
             other => {
@@ -158,15 +160,19 @@ impl<'a> Exact<'a> {
                         (x + round_shift(sigmoid.sigmoid(t) * (h - x), sigmoid.frac)) as f64
                     })
                 }
-                Layer::Recurrent(lstm) => {
-                    // An invariant: a state for each LSTM.
-                    let Some([c, h]) = states.next() else { unreachable!("a state for each LSTM") };
-                    let gates = matrices.compute(concatenate![Axis(1), *x, *h].view());
-                    let Some((_, gate)) = matrices.output else {
-                        unreachable!("gates are requantised")
+                Layer::Recurrent(layer) => {
+                    // An invariant: a state for each recurrent layer.
+                    let (Some([c, h]), Some(units)) = (states.next(), &matrices.units) else {
+                        unreachable!("a state for each layer")
                     };
-                    format = lstm.hidden;
-                    cells(lstm, gate, &gates, c, h);
+                    let gates = matrices.compute(concatenate![Axis(1), *x, *h].view());
+                    format = layer.hidden;
+                    let n = layer.units();
+                    for ((s, j), c) in c.indexed_iter_mut() {
+                        let gates = [0, 1, 2, 3].map(|k| gates[[s, k * n + j]] as i64);
+                        let (next, z) = units.step(gates, *c as i64);
+                        (*c, h[[s, j]]) = (next as f64, z as f64);
+                    }
                     h.clone()
                 }
                 _ => {
@@ -243,32 +249,4 @@ fn largest_sums(cnn: &model::CharCnn, w_b: &Array2<f64>, x: &Array2<f64>) -> Arr
         largest.slice_mut(s![.., ..fit]).zip_mut_with(&u, |largest, u| *largest = largest.max(*u));
     }
     largest
-}
-
-/// The next c and h.
-fn cells(
-    lstm: &model::Recurrent,
-    gate: Format,
-    gates: &Array2<f64>,
-    c: &mut Array2<f64>,
-    h: &mut Array2<f64>,
-) {
-    let (sigmoid, tanh, n) = (&lstm.sigmoid, &lstm.tanh, c.ncols());
-    let (kept_frac, new_frac) = (sigmoid.frac + lstm.cell.frac, sigmoid.frac + tanh.frac);
-    let frac = kept_frac.max(new_frac);
-    for s in 0..c.nrows() {
-        let gates = gates.slice(s![s, ..]);
-        for j in 0..n {
-            let [i, f, g, o] = [0, 1, 2, 3].map(|k| gates[k * n + j] as i64);
-            let kept = sigmoid.sigmoid(f) * c[[s, j]] as i64;
-            let new = sigmoid.sigmoid(i) * tanh.tanh(g);
-            let sum = (kept << (frac - kept_frac)) + (new << (frac - new_frac));
-            let next = lstm.cell.saturate(round_shift(sum, frac - lstm.cell.frac));
-            let index = gate.saturate(round_shift(next, lstm.cell.frac - gate.frac));
-            let product = sigmoid.sigmoid(o) * tanh.tanh(index);
-            c[[s, j]] = next as f64;
-            h[[s, j]] =
-                lstm.hidden.saturate(round_shift(product, new_frac - lstm.hidden.frac)) as f64;
-        }
-    }
 }

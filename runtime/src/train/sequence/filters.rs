@@ -1,9 +1,9 @@
 //! Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016);
 //! W_c is the identity, as in StrassenNets.
 
-use super::network::{column_sums, tanh};
 use crate::train::matmul::{Into, Real, product_into, vectorised};
 use crate::train::optimiser::Parameter;
+use crate::train::recurrent::{column_sums, tanh};
 use crate::train::ternary::{Matrix, Side};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rand::{Rng, RngExt};

@@ -6,20 +6,18 @@
 //! order of the pieces.
 
 use super::filters::{Best, Filters};
-use super::linear::{Linear, Products};
 use crate::network::plan::{Gates, Op};
 use crate::network::{Network, Quantiser, Recipe};
+use crate::train::linear::{Kept, Linear};
 use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
-use crate::train::matmul::{Into, Real, vectorised};
+use crate::train::matmul::{Into, Real};
 use crate::train::optimiser::{Parameter, Rule};
+use crate::train::recurrent::{Memory, PIECE, Recurrent, column_sums, sigmoid};
 use crate::train::ternary::{Matrix, Ternariser, density};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-
-/// Sequences that one task works on.
-pub const PIECE: usize = 32;
 
 /// The layers in order.
 pub struct Sequence<T> {
@@ -50,16 +48,9 @@ pub enum Layer<T> {
     /// T and H, and their biases `[1, 2n]`.
     Highway(Linear<T>, Parameter<T>),
     /// Gates of x, gates of h, and their biases `[1, 4n]`: i, f, g, o.
-    Lstm(Box<Lstm<T>>),
+    Lstm(Box<Recurrent<T>>),
     /// A dense layer, its bias `[1, n_out]`, and whether max(0, y) follows.
     Dense(Linear<T>, Parameter<T>, bool),
-}
-
-/// The parameters of [`Layer::Lstm`].
-pub struct Lstm<T> {
-    pub x: Linear<T>,
-    pub h: Linear<T>,
-    pub bias: Parameter<T>,
 }
 
 /// The c and h of each LSTM layer, `[sequences, n]`, in order.
@@ -88,42 +79,20 @@ struct Tape<T> {
     z: Array2<T>,
     /// dL/dz.
     dz: Array2<T>,
-    /// What the linear layers keep, that of x and, of an LSTM, that of h.
-    kept: [Kept<T>; 2],
-    /// Gates after σ, tanh and max(0, ·): `[steps · sequences, 2n]` or `[…, 4n]`.
+    /// What the linear layer of a layer without a state keeps.
+    kept: Kept<T>,
+    /// The gates of a highway layer after σ and max(0, ·): `[steps · sequences, 2n]`.
     gates: Array2<T>,
     /// dL/d(gates before that).
     dgates: Array2<T>,
-    /// The c and h of an LSTM: `[(steps + 1) · sequences, n]`, those before the window first.
-    state: [Array2<T>; 2],
-    /// tanh(c).
-    squashed: Array2<T>,
+    /// What an LSTM keeps.
+    memory: Option<Memory<T>>,
     /// What is largest in a char-CNN; empty in other layers.
     best: Best<T>,
     /// What dropout has multiplied the layer's input with; empty where there is none.
     mask: Array2<T>,
     /// The layer's input after it.
     dropped: Array2<T>,
-}
-
-/// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]`
-/// each.
-pub(super) struct Kept<T> {
-    pub u: Array2<T>,
-    pub m: Array2<T>,
-    pub du: Array2<T>,
-    pub dm: Array2<T>,
-}
-
-#[inline(always)]
-fn sigmoid<T: Real>(x: T) -> T {
-    T::one() / (T::one() + (-x).exponential())
-}
-
-#[inline(always)]
-pub(super) fn tanh<T: Real>(x: T) -> T {
-    let two = T::one() + T::one();
-    two * sigmoid(two * x) - T::one()
 }
 
 impl<T: Real> Sequence<T> {
@@ -156,13 +125,9 @@ impl<T: Real> Sequence<T> {
                     bias.value.slice_mut(s![.., ..n_out]).fill(T::real(-2.0));
                     Layer::Highway(linear, bias)
                 }
-                Op::Recurrent(_, _, Gates { r: budget, .. }) => {
-                    let x = Linear::new((n_in, n_out), 4, r(*budget), 1.0 / 3.0, rng);
-                    let h = Linear::new((n_out, n_out), 4, r(*budget), 1.0 / 3.0, rng);
-                    let mut bias = Parameter::vector(4 * n_out, 0.0);
-                    // What is there is kept at first (Jozefowicz et al. 2015).
-                    bias.value.slice_mut(s![.., n_out..2 * n_out]).fill(T::one());
-                    Layer::Lstm(Box::new(Lstm { x, h, bias }))
+                Op::Recurrent(cell, _, Gates { r: budget, .. }) => {
+                    let layer = Recurrent::new(*cell, (n_in, n_out), r(*budget), rng);
+                    Layer::Lstm(Box::new(layer))
                 }
                 Op::Linear(linear) => {
                     let spn = Linear::new((n_in, n_out), 1, r(linear.r), 1.0 / 3.0, rng);
@@ -185,8 +150,7 @@ impl<T: Real> Sequence<T> {
             .layers
             .iter()
             .filter_map(|layer| if let Layer::Lstm(lstm) = layer { Some(lstm) } else { None });
-        let zeros = |n: usize| Array2::zeros((sequences, n));
-        State(lstms.map(|lstm| lstm.bias.value.ncols() / 4).map(|n| [zeros(n), zeros(n)]).collect())
+        State(lstms.map(|lstm| lstm.start(sequences)).collect())
     }
 
     /// Logits `[steps · sequences, n_out]`, and the state after the inputs.
@@ -222,7 +186,10 @@ impl<T: Real> Sequence<T> {
         tapes
             .into_iter()
             .map(|tape| {
-                let [cells, _] = tape.state;
+                let cells = match tape.memory {
+                    Some(Memory { state: [cells, _], .. }) => cells,
+                    None => Array2::zeros((0, 0)),
+                };
                 LayerValues { z: tape.z, cells }
             })
             .collect()
@@ -362,7 +329,7 @@ impl<T: Real> Sequence<T> {
                 Layer::CharCnn(filters) => filters.forward(x, &mut tape.best, &mut tape.z),
                 Layer::Dense(linear, bias, relu) => {
                     tape.z.assign(&bias.row());
-                    let Kept { u, m, .. } = &mut tape.kept[0];
+                    let Kept { u, m, .. } = &mut tape.kept;
                     linear.forward(x, u.view_mut(), m.view_mut(), tape.z.view_mut());
                     if *relu {
                         tape.z.mapv_inplace(|y| if y > T::zero() { y } else { T::zero() });
@@ -370,7 +337,7 @@ impl<T: Real> Sequence<T> {
                 }
                 Layer::Highway(linear, bias) => {
                     tape.gates.assign(&bias.row());
-                    let Kept { u, m, .. } = &mut tape.kept[0];
+                    let Kept { u, m, .. } = &mut tape.kept;
                     linear.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
                     let (mut t, mut h) = tape.gates.view_mut().split_at(Axis(1), x.ncols());
                     t.mapv_inplace(sigmoid);
@@ -382,9 +349,11 @@ impl<T: Real> Sequence<T> {
                         .for_each(|z, &x, &t, &h| *z = t * (h - x) + x);
                 }
                 Layer::Lstm(lstm) => {
-                    // An invariant: a state for each LSTM.
-                    let Some(state) = lstms.next() else { unreachable!("a state for each LSTM") };
-                    lstm.forward(x, b, state, tape);
+                    // An invariant: a state for each LSTM, and room.
+                    let (Some(state), Some(memory)) = (lstms.next(), &mut tape.memory) else {
+                        unreachable!("a state for each LSTM")
+                    };
+                    lstm.forward(x, b, state, memory, &mut tape.z);
                 }
             }
             tape.dropped = dropped;
@@ -420,7 +389,7 @@ impl<T: Real> Sequence<T> {
                 }
                 break;
             };
-            let Tape { z, dz, kept, gates, dgates, state, squashed, best, mask, dropped } = tape;
+            let Tape { z, dz, kept, gates, dgates, memory, best, mask, dropped } = tape;
             let x = if mask.is_empty() { from.z.view() } else { dropped.view() };
             let dx = &mut from.dz;
             match &self.layers[number] {
@@ -436,29 +405,22 @@ impl<T: Real> Sequence<T> {
                             }
                         });
                     }
-                    linear_gradients(
-                        linear,
-                        x,
-                        &mut kept[0],
-                        dz,
-                        gradients,
-                        (dx.view_mut(), Into::Place),
-                    );
+                    linear_gradients(linear, x, kept, dz, gradients, (dx.view_mut(), Into::Place));
                 }
                 Layer::Highway(linear, _) => {
                     highway_back(gates.view(), x, dz.view(), dgates, dx);
                     linear_gradients(
                         linear,
                         x,
-                        &mut kept[0],
+                        kept,
                         dgates,
                         gradients,
                         (dx.view_mut(), Into::Sum),
                     );
                 }
                 Layer::Lstm(lstm) => {
-                    let parts = Parts { dz, kept, gates, dgates, state, squashed };
-                    lstm.backward(x, b, parts, gradients, dx.view_mut());
+                    let Some(memory) = memory else { unreachable!("an LSTM has room") };
+                    lstm.backward(x, b, dz, memory, gradients, Some(dx.view_mut()));
                 }
             }
             if !mask.is_empty() {
@@ -472,12 +434,8 @@ impl<T: Real> Sequence<T> {
     pub fn begin_ternary(&mut self, network: &Network) {
         if network.train.quantiser == Quantiser::Fixed {
             let factor = network.train.threshold;
-            for Linear { w_b, products, .. } in self.layers.iter_mut().flat_map(Layer::linears_mut)
-            {
-                let Some(Products { a, w_c }) = products else { continue };
-                let scale = w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
-                a.value.mapv_inplace(|a| a * scale);
-            }
+            let linears = self.layers.iter_mut().flat_map(Layer::linears_mut);
+            linears.for_each(|linear| linear.scale_to_fixed(factor));
             for layer in &mut self.layers {
                 if let Layer::CharCnn(filters) = layer {
                     filters.scale_to_fixed(factor);
@@ -493,14 +451,9 @@ impl<T: Real> Sequence<T> {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
         for (layer, step) in self.layers.iter_mut().zip(&steps) {
-            let threshold = match &step.op {
-                Op::Linear(linear) => linear.threshold,
-                Op::Highway(gates) | Op::Recurrent(_, _, gates) => gates.threshold,
-                _ => None,
-            };
             let ternariser = Ternariser {
                 quantiser: recipe.quantiser,
-                factor: threshold.unwrap_or(recipe.threshold),
+                factor: step.threshold().unwrap_or(recipe.threshold),
             };
             layer.matrices_mut().into_iter().for_each(|m| m.make_ternary(ternariser));
         }
@@ -582,13 +535,6 @@ fn linear_gradients<T: Real>(
     column_sums(dy, bias);
 }
 
-/// Sums over the rows, in `[1, n]`.
-pub(super) fn column_sums<T: Real>(rows: &Array2<T>, sums: &mut Array2<T>) {
-    sums.fill(T::zero());
-    let mut sums = sums.row_mut(0);
-    rows.rows().into_iter().for_each(|row| sums += &row);
-}
-
 /// The way back through a highway: dL/d(gates before σ and max(0, ·)), and what of dL/dx goes past
 /// them.
 fn highway_back<T: Real>(
@@ -607,182 +553,6 @@ fn highway_back<T: Real>(
             dx[[row, j]] = d * (T::one() - t);
         }
     }
-}
-
-/// One step of the units of one sequence: gates become what they let through, and the state goes
-/// on.
-fn activate<T: Real>(
-    gates: &mut [T],
-    before: &[T],
-    after: &mut [T],
-    squashed: &mut [T],
-    h: &mut [T],
-) {
-    let n = before.len();
-    let (i, rest) = gates.split_at_mut(n);
-    let (f, rest) = rest.split_at_mut(n);
-    let (g, o) = rest.split_at_mut(n);
-    // The lengths agree, and are seen to.
-    let (o, after, squashed, h) = (&mut o[..n], &mut after[..n], &mut squashed[..n], &mut h[..n]);
-    vectorised(|| {
-        each(i, sigmoid);
-        each(f, sigmoid);
-        each(g, tanh);
-        each(o, sigmoid);
-        for j in 0..n {
-            after[j] = f[j] * before[j] + i[j] * g[j];
-        }
-        squashed.copy_from_slice(after);
-        each(squashed, tanh);
-        for j in 0..n {
-            h[j] = o[j] * squashed[j];
-        }
-    });
-}
-
-#[inline(always)]
-fn each<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
-    values.iter_mut().for_each(|v| *v = f(*v));
-}
-
-/// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step
-/// after becomes that of the step before.
-fn activate_back<T: Real>(
-    gates: &[T],
-    before: &[T],
-    squashed: &[T],
-    dh: &[T],
-    dc: &mut [T],
-    dy: &mut [T],
-) {
-    let (n, one) = (before.len(), T::one());
-    let (i, rest) = gates.split_at(n);
-    let (f, rest) = rest.split_at(n);
-    let (g, o) = rest.split_at(n);
-    let (di, rest) = dy.split_at_mut(n);
-    let (df, rest) = rest.split_at_mut(n);
-    let (dg, d_o) = rest.split_at_mut(n);
-    let (o, squashed, dh, dc, d_o) =
-        (&o[..n], &squashed[..n], &dh[..n], &mut dc[..n], &mut d_o[..n]);
-    vectorised(|| {
-        for j in 0..n {
-            let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
-            di[j] = d * g[j] * i[j] * (one - i[j]);
-            df[j] = d * before[j] * f[j] * (one - f[j]);
-            dg[j] = d * i[j] * (one - g[j] * g[j]);
-            d_o[j] = dh[j] * squashed[j] * o[j] * (one - o[j]);
-            dc[j] = d * f[j];
-        }
-    });
-}
-
-impl<T: Real> Lstm<T> {
-    fn units(&self) -> usize {
-        self.bias.value.ncols() / 4
-    }
-
-    fn forward(
-        &self,
-        x: ArrayView2<T>,
-        b: usize,
-        [cell, hidden]: &mut [Array2<T>; 2],
-        tape: &mut Tape<T>,
-    ) {
-        let steps = x.nrows() / b;
-        tape.gates.assign(&self.bias.row());
-        let [Kept { u, m, .. }, of_h] = &mut tape.kept;
-        self.x.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
-        let [cells, hiddens] = &mut tape.state;
-        cells.slice_mut(s![..b, ..]).assign(cell);
-        hiddens.slice_mut(s![..b, ..]).assign(hidden);
-        for t in 0..steps {
-            let (now, next) = (t * b..(t + 1) * b, (t + 1) * b..(t + 2) * b);
-            let mut gates = tape.gates.slice_mut(s![now.clone(), ..]);
-            let (before, mut after) = hiddens.view_mut().split_at(Axis(0), next.start);
-            let h = before.slice(s![now.clone(), ..]);
-            let Kept { u, m, .. } = of_h;
-            let (u, m) = (u.slice_mut(s![now.clone(), ..]), m.slice_mut(s![now.clone(), ..]));
-            self.h.forward(h.view(), u, m, gates.view_mut());
-            let (c_before, mut c_after) = cells.view_mut().split_at(Axis(0), next.start);
-            for s in 0..b {
-                let row = now.start + s;
-                // All are rows in standard layout.
-                let (Some(gates), Some(before), Some(after), Some(squashed), Some(h)) = (
-                    gates.row_mut(s).into_slice(),
-                    c_before.row(row).to_slice(),
-                    c_after.row_mut(s).into_slice(),
-                    tape.squashed.row_mut(row).into_slice(),
-                    after.row_mut(s).into_slice(),
-                ) else {
-                    unreachable!()
-                };
-                activate(gates, before, after, squashed, h);
-            }
-            tape.z.slice_mut(s![now, ..]).assign(&after.slice(s![..b, ..]));
-        }
-        cell.assign(&cells.slice(s![steps * b.., ..]));
-        hidden.assign(&hiddens.slice(s![steps * b.., ..]));
-    }
-
-    fn backward(
-        &self,
-        x: ArrayView2<T>,
-        b: usize,
-        tape: Parts<T>,
-        gradients: &mut [Array2<T>],
-        dx: ArrayViewMut2<T>,
-    ) {
-        let (n, rows) = (self.units(), x.nrows());
-        let Parts { dz, kept: [of_x, of_h], gates, dgates, state, squashed } = tape;
-        let (mut dc, mut dh) = (Array2::<T>::zeros((b, n)), Array2::<T>::zeros((b, n)));
-        for t in (0..rows / b).rev() {
-            let now = t * b..(t + 1) * b;
-            dh += &dz.slice(s![now.clone(), ..]);
-            for s in 0..b {
-                let row = t * b + s;
-                // All are rows in standard layout.
-                let (Some(gates), Some(before), Some(tanh), Some(dh), Some(dc), Some(dgates)) = (
-                    gates.row(row).to_slice(),
-                    state[0].row(row).to_slice(),
-                    squashed.row(row).to_slice(),
-                    dh.row(s).to_slice(),
-                    dc.row_mut(s).into_slice(),
-                    dgates.row_mut(row).into_slice(),
-                ) else {
-                    unreachable!()
-                };
-                activate_back(gates, before, tanh, dh, dc, dgates);
-            }
-            let (du, dm) = if self.h.kept() > 0 {
-                (of_h.du.slice_mut(s![now.clone(), ..]), of_h.dm.slice_mut(s![now.clone(), ..]))
-            } else {
-                (of_h.du.view_mut(), of_h.dm.view_mut())
-            };
-            self.h.backward(dgates.slice(s![now, ..]), du, dm, Some((dh.view_mut(), Into::Place)));
-        }
-        let count = if self.x.products.is_some() { 3 } else { 1 };
-        let (to_x, rest) = gradients.split_at_mut(count);
-        let (to_h, bias) = rest.split_at_mut(count);
-        column_sums(dgates, &mut bias[0]);
-        self.h.weight_gradients(state[1].slice(s![..rows, ..]), of_h, dgates.view(), to_h);
-        self.x.backward(
-            dgates.view(),
-            of_x.du.view_mut(),
-            of_x.dm.view_mut(),
-            Some((dx, Into::Place)),
-        );
-        self.x.weight_gradients(x, of_x, dgates.view(), to_x);
-    }
-}
-
-/// What the way back through an LSTM needs of its tape.
-struct Parts<'a, T> {
-    dz: &'a Array2<T>,
-    kept: &'a mut [Kept<T>; 2],
-    gates: &'a Array2<T>,
-    dgates: &'a mut Array2<T>,
-    state: &'a [Array2<T>; 2],
-    squashed: &'a Array2<T>,
 }
 
 impl<T: Real> Layer<T> {
@@ -833,46 +603,27 @@ impl<T: Real> Layer<T> {
 
     fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
         let mut all: Vec<(String, &mut Parameter<T>, bool)> = vec![];
-        let named = |prefix: &str, linear| -> Vec<_> {
-            let linear: &mut Linear<T> = linear;
-            linear
-                .parameters()
-                .map(|(name, p, decays)| (format!("{prefix}{name}"), p, decays))
-                .collect()
-        };
         match self {
             Layer::Embedding(table) => all.push(("table".into(), table, false)),
             Layer::CharCnn(filters) => all.extend(filters.parameters()),
             Layer::Highway(linear, bias) | Layer::Dense(linear, bias, _) => {
-                all.extend(named("", linear));
+                let named = linear.parameters();
+                all.extend(named.map(|(name, p, decays)| (name.to_owned(), p, decays)));
                 all.push(("bias".into(), bias, false));
             }
-            Layer::Lstm(lstm) => {
-                all.extend(named("x.", &mut lstm.x));
-                all.extend(named("h.", &mut lstm.h));
-                all.push(("bias".into(), &mut lstm.bias, false));
-            }
+            Layer::Lstm(lstm) => all.extend(lstm.parameters()),
         }
         all.into_iter()
     }
 
     /// Zeros of the shapes of the parameters, in order.
     fn gradients(&self) -> Vec<Array2<T>> {
-        let of = |linear: &Linear<T>| {
-            let mut all = vec![Array2::zeros(linear.w_b.weights.value.dim())];
-            if let Some(products) = &linear.products {
-                all.extend(
-                    [products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros),
-                );
-            }
-            all
-        };
-        let mut all: Vec<Array2<T>> = self.linears().flat_map(of).collect();
+        let mut all: Vec<Array2<T>> = self.linears().flat_map(Linear::gradients).collect();
         let last = match self {
+            Layer::Lstm(lstm) => return lstm.gradients(),
             Layer::CharCnn(filters) => return filters.gradients(),
             Layer::Embedding(table) => table,
             Layer::Highway(_, bias) | Layer::Dense(_, bias, _) => bias,
-            Layer::Lstm(lstm) => &lstm.bias,
         };
         all.push(Array2::zeros(last.value.dim()));
         all
@@ -883,10 +634,6 @@ impl<T: Real> Tape<T> {
     /// The tape of a layer for `rows` symbols of `b` sequences, each of so many characters.
     fn new((rows, b, characters): (usize, usize, usize), layer: &Layer<T>) -> Self {
         let zeros = |rows: usize, columns: usize| Array2::zeros((rows, columns));
-        let kept = |linear: Option<&Linear<T>>| {
-            let all = || zeros(rows, linear.map_or(0, Linear::kept));
-            Kept { u: all(), m: all(), du: all(), dm: all() }
-        };
         let n = if let Layer::Embedding(_) = layer {
             characters * layer.outputs()
         } else {
@@ -894,23 +641,20 @@ impl<T: Real> Tape<T> {
         };
         let gates = match layer {
             Layer::Highway(..) => 2 * n,
-            Layer::Lstm(_) => 4 * n,
             _ => 0,
         };
-        let is_lstm = matches!(layer, Layer::Lstm(_));
-        // The state before the window has a row for each sequence too.
-        let state = if is_lstm { (rows + b, n) } else { (0, 0) };
-        let mut linears = layer.linears();
-        let kept = [kept(linears.next()), kept(linears.next())];
+        let (own, memory) = match layer {
+            Layer::Lstm(lstm) => (None, Some(Memory::new(rows, b, lstm))),
+            _ => (layer.linears().next(), None),
+        };
         Tape {
             z: zeros(rows, n),
             dz: zeros(rows, n),
-            kept,
+            kept: Kept::new(rows, own),
             gates: zeros(rows, gates),
             dgates: zeros(rows, gates),
-            state: [zeros(state.0, state.1), zeros(state.0, state.1)],
+            memory,
             best: if let Layer::CharCnn(_) = layer { Best::new(rows, n) } else { Best::new(0, 0) },
-            squashed: if is_lstm { zeros(rows, n) } else { zeros(0, 0) },
             mask: zeros(0, 0),
             dropped: zeros(0, 0),
         }

@@ -2,13 +2,14 @@
 //! coefficients, dead rows go.
 
 use super::filters::Filters;
-use super::linear::{Linear, Products};
 use super::network::{Layer, Sequence, Tokens, windows};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance, Table};
 use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network, Quantiser};
-use crate::recurrent::{Along, Cell};
+use crate::recurrent::Along;
+use crate::train::cells::{GATE_RANGE, Units};
+use crate::train::linear::{Linear, Products};
 use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, coefficient, power};
 use crate::train::streams::{Stream, generator};
@@ -18,9 +19,6 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 /// Sequences and inputs of each that formats are chosen by.
 const CALIBRATION: (usize, usize) = (32, 256);
-/// Bits before the binary point of what gates look up, sign included: σ and tanh are all but flat
-/// beyond ±8.
-const GATE_RANGE: i32 = 4;
 /// Fractional bits of the network's outputs, without guard bits: natural logarithms of odds, of
 /// which a hundredth is nothing.
 const LOGIT_FRAC: i32 = 8;
@@ -79,33 +77,17 @@ pub fn quantise(
                 model::Layer::Highway(model::Highway { gates, gate_frac, sigmoid })
             }
             Layer::Lstm(lstm) => {
-                let format =
-                    Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
-                let hidden = Format {
-                    signed: true,
-                    bits: bits.activations.max(2),
-                    frac: bits.activations.max(2) as i32 - 1,
-                };
+                let largest = value.cells.iter().fold(0.0f64, |a, c| a.max(f64::from(c.abs())));
+                let cell = lstm.cell();
+                let units = Units::new(cell, bits, Units::state_of(cell, bits, largest));
+                let (format, hidden) = (units.gate, units.hidden);
                 let product_frac = format.frac + bits.guard as i32;
                 let shifts = Array1::from_elem(4 * layer.outputs(), product_frac - format.frac);
                 let output = Output::Requantised { shifts, format };
                 let parts = [(&lstm.x, x.frac), (&lstm.h, hidden.frac)];
                 let gates = dense(step, bits, &parts, &lstm.bias, product_frac, output);
-                let largest = value.cells.iter().fold(0.25f64, |a, c| a.max(f64::from(c.abs())));
-                // What a text that was not seen adds to the largest state; beyond, c saturates.
-                let frac = bits.cell as i32 - 1 - (1.5 * largest).log2().ceil() as i32;
-                let out = bits.activations.min(15) as i32;
-                let layer = model::Recurrent {
-                    kind: Cell::Lstm,
-                    along: Along::Inputs,
-                    gates,
-                    sigmoid: Table::of_sigmoid(format, out),
-                    tanh: Table::of_tanh(format, out),
-                    cell: Format { signed: true, bits: bits.cell, frac },
-                    hidden,
-                };
                 x = hidden;
-                model::Layer::Recurrent(layer)
+                model::Layer::Recurrent(units.layer(gates, Along::Inputs))
             }
             Layer::Dense(linear, bias, relu) => {
                 let (product_frac, output, format) = if i + 1 == steps.len() {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::golden;
 use crate::network::Quantiser;
+use crate::train::image::float::tests::{oblong, signals};
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,9 +39,9 @@ layers = [
 fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>, Array2<f32>) {
     let mut float = Float::new(network, live, rng);
     float.begin_ternary(network);
-    for layer in float.spns_mut() {
-        for (name, p, _) in layer.parameters() {
-            if !name.starts_with("w_") {
+    for layer in float.trained_mut() {
+        for (name, p, _) in layer.parts().0 {
+            if !name.contains("w_") {
                 p.value.mapv_inplace(|v| v + rng.random::<f32>() - 0.7);
             }
         }
@@ -76,6 +77,34 @@ fn folding_keeps_the_function_where_bits_are_plenty() {
         let (float, x) = ternary(&mut rng, &network, 9);
         let frozen = fold(&float, &network, x.view());
         assert_same(&frozen, &float, &network, x.view(), &format!("seed {seed}"));
+    }
+}
+
+/// Along rows h is that of the float network, but for what the steps of the tables are.
+#[test]
+fn gates_keep_the_function_of_their_layer() {
+    let mut network = signals();
+    let bits = &mut network.bits;
+    (bits.activations, bits.coefficients, bits.guard, bits.gates, bits.cell) = (16, 20, 8, 14, 24);
+    for seed in 0..10 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, _) = ternary(&mut rng, &network, network.input.elements());
+        for (step, layer) in network.trained().iter().zip(float.trained()) {
+            let Layer::Recurrent(rows) = layer else { continue };
+            let elements = step.input.elements();
+            let x = Array2::from_shape_simple_fn((20, elements), || {
+                f32::from(rng.random::<i8>()) / 64.0
+            });
+            let gates = fold_gates(&rows.layer, &network.bits, 6);
+            let state = Units::state_of(rows.layer.cell(), &network.bits, 8.0);
+            let steps = Steps::of(Units::new(rows.layer.cell(), &network.bits, state), gates, step);
+            let mut h = Array2::zeros((20, step.output.elements()));
+            steps.forward(x.mapv(f64::from).view(), &mut Passed::default(), &mut h);
+            let due = rows.evaluate(x.view());
+            let worst =
+                Zip::from(&h).and(&due).fold(0.0f64, |w, h, d| w.max((h - f64::from(*d)).abs()));
+            assert!(worst < 5e-3, "seed {seed}, {}: {worst}", step.name);
+        }
     }
 }
 
@@ -248,9 +277,8 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let networks =
-        [Network::parse("t", IMAGES).unwrap(), crate::train::image::float::tests::oblong()];
-    for (seed, network) in (0..20).map(|seed| (seed, &networks[seed as usize % 2])) {
+    let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals()];
+    for (seed, network) in (0..30).map(|seed| (seed, &networks[seed as usize % 3])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let elements = network.input.elements();
         let (float, x) = ternary(&mut rng, network, elements);
@@ -264,9 +292,15 @@ fn a_model_of_images_computes_what_was_trained() {
         let model =
             to_model(network, &(0..elements).collect::<Vec<_>>(), &frozen, Provenance::default());
         model.validate().unwrap();
-        let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
-        assert!(first.rows() + 3 <= first.budget);
+        let (rows, budget) = match &model.layers[0] {
+            model::Layer::Conv2d(first) => (first.rows(), first.budget),
+            model::Layer::Recurrent(first) => (first.gates.rows(), first.gates.budget),
+            _ => unreachable!(),
+        };
+        assert!(rows + 3 <= budget);
         let expected = frozen.evaluate(network.input.format(), x.view());
+        let of_model = crate::train::image::exact::outputs(&model, x.mapv(f64::from).view());
+        assert_eq!(of_model.unwrap(), expected, "seed {seed}");
         let unit = 2f64.powi(model.output_frac());
         for (x, y) in x.rows().into_iter().zip(expected.rows()).take(40) {
             let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();

@@ -1,11 +1,19 @@
-//! Linear layers of networks over sequences: SPNs side by side, without norms.
+//! Linear layers without norms: SPNs side by side, of networks over sequences and of gates.
 
-use super::network::Kept;
-use crate::train::matmul::{Into, Real, product_into};
-use crate::train::optimiser::Parameter;
-use crate::train::ternary::{Matrix, Side};
+use super::matmul::{Into, Real, product_into};
+use super::optimiser::Parameter;
+use super::ternary::{Matrix, Side};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use rand::{Rng, RngExt};
+
+/// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]`
+/// each.
+pub struct Kept<T> {
+    pub u: Array2<T>,
+    pub m: Array2<T>,
+    pub du: Array2<T>,
+    pub dm: Array2<T>,
+}
 
 /// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1),
 /// or `y = W x` in full precision.
@@ -25,6 +33,14 @@ pub struct Products<T> {
     pub a: Parameter<T>,
     /// `[groups · n_out, r]`.
     pub w_c: Matrix<T>,
+}
+
+impl<T: Real> Kept<T> {
+    /// Room for so many rows; none for a linear layer that is not there.
+    pub fn new(rows: usize, linear: Option<&Linear<T>>) -> Self {
+        let all = || Array2::zeros((rows, linear.map_or(0, Linear::kept)));
+        Kept { u: all(), m: all(), du: all(), dm: all() }
+    }
 }
 
 impl<T: Real> Linear<T> {
@@ -62,6 +78,17 @@ impl<T: Real> Linear<T> {
     /// Columns of what [`forward`](Self::forward) keeps.
     pub fn kept(&self) -> usize {
         if self.products.is_some() { self.w_b.weights.value.nrows() } else { 0 }
+    }
+
+    /// Zeros of the shapes of the [`parameters`](Self::parameters).
+    pub fn gradients(&self) -> Vec<Array2<T>> {
+        let mut all = vec![Array2::zeros(self.w_b.weights.value.dim())];
+        if let Some(products) = &self.products {
+            all.extend(
+                [products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros),
+            );
+        }
+        all
     }
 
     /// Adds y `[m, groups · n_out]` for x `[m, n_in]`, and keeps u = W_b x `[m, groups · r]` in
@@ -130,7 +157,7 @@ impl<T: Real> Linear<T> {
     /// The gradients of all weights in `gradients`, in the order of
     /// [`parameters`](Self::parameters), from all rows of the window: x, what
     /// [`forward`](Self::forward) and [`backward`](Self::backward) kept, and dL/dy.
-    pub(super) fn weight_gradients(
+    pub fn weight_gradients(
         &self,
         x: ArrayView2<T>,
         Kept { u, m, du, dm }: &Kept<T>,
@@ -153,6 +180,13 @@ impl<T: Real> Linear<T> {
             let gradient = gradients[2].slice_mut(s![g * n_out..(g + 1) * n_out, ..]);
             product_into(dy.t(), m, gradient, Into::Place);
         }
+    }
+
+    /// Scales the matrices of SPNs as [`Matrix::scale_to_fixed`] does; a makes up for it.
+    pub fn scale_to_fixed(&mut self, factor: f64) {
+        let Some(Products { a, w_c }) = &mut self.products else { return };
+        let scale = self.w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
+        a.value.mapv_inplace(|a| a * scale);
     }
 
     /// The matrices: W_b and, of an SPN, W_c.
