@@ -26,6 +26,7 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
         "resnet20",
         "st-resnet18",
         "spoken-digits",
+        "vowels",
         "unet",
         "ptb",
         "austen"

@@ -1,6 +1,9 @@
 //! Recurrent layers in floats: LSTM and GRU over the steps of many sequences side by side, and the
 //! way back through all of them (Werbos 1990).
 
+#[cfg(test)]
+mod tests;
+
 use super::linear::{Kept, Linear};
 use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Parameter;
