@@ -3,8 +3,12 @@
 use ndarray::{Array1, Array2, Array3, Array4};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, Provenance};
-use strassenc_runtime::{Extent, Format, golden, train};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc_runtime::model::{
+    Conv2d, Dense, Edge, Last, Layer, Model, Output, Provenance, Recurrent, Table,
+};
+use strassenc_runtime::{Along, Cell, Extent, Format, golden, train};
 
 fn format() -> impl Strategy<Value = Format> {
     (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format {
@@ -143,4 +147,105 @@ fn a_convolution_without_rows_yields_its_bias() {
     for row in y.rows() {
         assert_eq!(row.mapv(|v| (v * 8.0) as i64).to_vec(), due);
     }
+}
+
+fn drawn(rng: &mut ChaCha8Rng, bits: std::ops::RangeInclusive<u32>) -> Format {
+    Format { signed: true, bits: rng.random_range(bits), frac: rng.random_range(-2..=10) }
+}
+
+fn linear(rng: &mut ChaCha8Rng, name: String, [w_b, w_c]: [Array2<i8>; 2], raw: bool) -> Dense {
+    let (r, n) = (w_b.nrows(), w_c.nrows());
+    let mut all = |n: usize, low: i32, high: i32| -> Array1<i32> {
+        (0..n).map(|_| rng.random_range(low..=high)).collect()
+    };
+    let coefficients = all(r, -127, 127);
+    let (coefficient_shifts, shifts) = (all(r, -1, 9), all(n, -1, 6));
+    let bias = all(n, -300, 300).mapv(i64::from);
+    let format = drawn(rng, 4..=9);
+    Dense {
+        name,
+        budget: r,
+        w_b,
+        coefficients,
+        coefficient_bits: 8,
+        coefficient_shifts,
+        product_frac: rng.random_range(-2..=12),
+        w_c,
+        bias,
+        output: if raw { Output::Raw } else { Output::Requantised { shifts, format } },
+    }
+}
+
+/// A recurrent layer or two along a row, often their last pixel, and a dense layer.
+fn along_a_row(rng: &mut ChaCha8Rng) -> Model {
+    let ternary = |rng: &mut ChaCha8Rng, rows: usize, columns: usize| {
+        Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1..=1i8))
+    };
+    let (pixels, channels) = (rng.random_range(2..=6), rng.random_range(1..=3));
+    let (mut n_in, mut layers) = (channels, vec![]);
+    for i in 0..rng.random_range(1..=2) {
+        let (n, r) = (rng.random_range(1..=3), rng.random_range(1..=8));
+        let kind = [Cell::Lstm, Cell::Gru][rng.random_range(0..2usize)];
+        let mut w_b = ternary(rng, r, n_in + n);
+        let mut w_c = ternary(rng, 4 * n, r);
+        for row in 0..r {
+            // It reads x or h, and is in n_x or in n_h.
+            let of_x = rng.random::<bool>();
+            let (others, gate) = if of_x { (n_in..n_in + n, 3) } else { (0..n_in, 2) };
+            others.for_each(|j| w_b[[row, j]] = 0);
+            if kind == Cell::Gru {
+                (gate * n..(gate + 1) * n).for_each(|c| w_c[[c, row]] = 0);
+            }
+        }
+        let gates = linear(rng, format!("recurrent_{i}"), [w_b, w_c], false);
+        let Output::Requantised { format: gate, .. } = gates.output else { unreachable!() };
+        layers.push(Layer::Recurrent(Recurrent {
+            kind,
+            along: Along::Pixels,
+            gates,
+            sigmoid: Table::of_sigmoid(gate, rng.random_range(1..=10)),
+            tanh: Table::of_tanh(gate, rng.random_range(1..=10)),
+            cell: drawn(rng, 4..=14),
+            hidden: drawn(rng, 2..=9),
+        }));
+        n_in = n;
+    }
+    let mut elements = pixels * n_in;
+    if rng.random() {
+        layers.push(Layer::Last(Last { name: "last_0".into() }));
+        elements = n_in;
+    }
+    let matrices = [ternary(rng, 5, elements), ternary(rng, 3, 5)];
+    layers.push(Layer::Dense(linear(rng, "dense_0".into(), matrices, true)));
+    let format = Format { signed: rng.random(), ..drawn(rng, 1..=8) };
+    Model {
+        name: "row".into(),
+        input: Edge { shape: vec![1, pixels, channels], format },
+        layers,
+        provenance: Provenance::default(),
+    }
+}
+
+/// Whatever the formats of gates, states and tables are, as far as they can be aligned.
+#[test]
+fn recurrent_layers_along_a_row_equal_golden() {
+    let mut moved = 0;
+    let models = (0..6000).map(|seed| along_a_row(&mut ChaCha8Rng::seed_from_u64(seed)));
+    for (seed, model) in models.enumerate().filter(|(_, model)| model.validate().is_ok()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
+        let f = model.input.format;
+        let samples = Array2::from_shape_simple_fn((4, model.input.elements()), || {
+            let ends = [f.min(), f.max(), rng.random_range(f.min()..=f.max())];
+            ends[rng.random_range(0..3usize)]
+        });
+        let x = samples.mapv(|v| v as f64 * 2f64.powi(-f.frac));
+        let y = train::fake_quantised(&model, x.view()).unwrap();
+        let unit = 2f64.powi(model.output_frac());
+        for (sample, y) in samples.rows().into_iter().zip(y.rows()) {
+            let due = golden::infer(&model, &sample.to_vec()).unwrap();
+            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), due, "seed {seed}");
+        }
+        moved += usize::from((0..4).any(|i| y.row(i) != y.row(0)));
+    }
+    assert!(moved > 500, "{moved} models yield more than one thing");
 }
