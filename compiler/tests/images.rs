@@ -172,7 +172,7 @@ layers = [
     "relu",
     { concat = { body = [
         { max_pool = { size = 2 } },
-        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+        { conv2d = { channels = 4, kernel = 3, dilation = [1, 2], pad = [1, 2] } },
         "relu",
         { concat = { body = [
             { max_pool = { size = 2 } },

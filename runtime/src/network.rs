@@ -214,7 +214,13 @@ pub struct Conv2d {
     /// Pixels between outputs, down and across, 1..=1024.
     #[serde(default = "one")]
     pub stride: Sizes,
-    /// Zeros on each side, above and below as well as left and right, fewer than `kernel`.
+    /// Pixels from one of the kernel to the next, down and across, 1 for those side by side: a
+    /// kernel of k reaches over (k - 1) · dilation + 1 pixels, at most as many as `kernel` may have.
+    /// With any other than 1 there are no output patches.
+    #[serde(default = "one", skip_serializing_if = "is_one_pixel")]
+    pub dilation: Sizes,
+    /// Zeros on each side, above and below as well as left and right, fewer than the kernel reaches
+    /// over.
     #[serde(default)]
     pub pad: Sizes,
     /// The multiplications per output patch, 1..=65536: channels of W_b, entries of a. By default
@@ -249,6 +255,9 @@ pub struct Conv1d {
     /// Pixels between outputs, 1..=1024.
     #[serde(default = "one")]
     pub stride: usize,
+    /// Pixels from one of the kernel to the next.
+    #[serde(default = "one", skip_serializing_if = "is_one_pixel")]
+    pub dilation: usize,
     /// Zeros on each side, fewer than `kernel`.
     #[serde(default)]
     pub pad: usize,
@@ -272,12 +281,14 @@ pub struct Conv1d {
 impl Conv1d {
     /// The same layer over images of one row.
     fn over_a_row(&self) -> Conv2d {
-        let &Conv1d { channels, kernel, stride, pad, r, p, groups, plain, threshold } = self;
+        let &Conv1d { channels, kernel, stride, dilation, pad, r, p, groups, plain, threshold } =
+            self;
         let along = |w, h| Sizes::Pair(Extent { h, w });
         Conv2d {
             channels,
             kernel: along(kernel, 1),
             stride: along(stride, 1),
+            dilation: along(dilation, 1),
             pad: along(pad, 0),
             r,
             p: p.map(|p| along(p, 1)),
@@ -381,6 +392,10 @@ impl Spn {
 
 fn one<T: From<usize>>() -> T {
     T::from(1)
+}
+
+fn is_one_pixel<T: From<usize> + PartialEq>(size: &T) -> bool {
+    *size == T::from(1)
 }
 
 /// Widths of the integer network, in bits.

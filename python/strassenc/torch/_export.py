@@ -126,6 +126,8 @@ def _described(spn: SPN) -> dict[str, Any]:
         return {"dense": {"units": spn.outputs, **keys}}
     sizes = {"kernel": spn.kernel_size, "stride": spn.stride, "pad": spn.padding, "p": spn.p}
     keys |= {"channels": spn.outputs, "groups": spn.groups}
+    if spn.dilation != (1, 1):
+        sizes["dilation"] = spn.dilation
     if isinstance(spn, SPNConv1d):
         return {"conv1d": {**keys, **{name: along for name, (_, along) in sizes.items()}}}
     return {"conv2d": {**keys, **sizes}}

@@ -111,11 +111,15 @@ class _Make:
         patch = pair(self.p)
         if along := isinstance(layer, nn.Conv1d):
             make, w, patch = SPNConv1d, w.unsqueeze(2), (1, patch[1])
+        dilation = layer.dilation
+        if set(dilation) != {1}:
+            patch = (1, 1)
         spn: SPNConv2d = make(
             layer.in_channels,
             outputs,
             *(size[0] if along else size for size in sizes),
             groups,
+            dilation=dilation[0] if along else dilation,
             r=-(-r // groups) * groups,
             p=patch[1] if along else patch,
             norm=not last,

@@ -156,7 +156,7 @@ class SPNLinear(SPN):
 
 class SPNConv2d(SPN):
     """A convolution of `r` multiplications for each `p × p` output pixels, `[n, in_channels, H, W]`
-    to `[n, out_channels, H', W']`."""
+    to `[n, out_channels, H', W']`. With a `dilation` p is 1."""
 
     def __init__(
         self,
@@ -167,6 +167,7 @@ class SPNConv2d(SPN):
         padding: Size = 0,
         groups: int = 1,
         *,
+        dilation: Size = 1,
         r: int | None = None,
         p: Size = 1,
         norm: bool = True,
@@ -176,6 +177,9 @@ class SPNConv2d(SPN):
     ) -> None:
         r = out_channels if r is None or plain else r
         self_kernel, stride, padding, p = map(pair, (kernel_size, stride, padding, p))
+        self.dilation = pair(dilation)
+        if self.dilation != (1, 1) and p != (1, 1):
+            raise ValueError(f"a dilated convolution has no output patches, but p is {p}")
         window = [(n - 1) * s + k for n, s, k in zip(p, stride, self_kernel, strict=True)]
         depthwise = groups > 1 and groups == in_channels
         super().__init__(
@@ -193,10 +197,11 @@ class SPNConv2d(SPN):
         w_b, w_c = self.effective()
         if self.p == (1, 1):
             # The same, in fewer passes over the images.
-            y = self.multiply(F.conv2d(x, w_b, None, self.stride, self.padding, 1, self.groups))
+            sizes = (self.stride, self.padding, self.dilation)
+            y = self.multiply(F.conv2d(x, w_b, None, *sizes, self.groups))
             return self.finish(y if w_c is None else F.conv2d(y, w_c, groups=self.output_groups))
-        sizes = zip(x.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
-        out = [(size + 2 * pad - kernel) // stride + 1 for size, kernel, stride, pad in sizes]
+        all_sizes = zip(x.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
+        out = [(size + 2 * pad - kernel) // stride + 1 for size, kernel, stride, pad in all_sizes]
         step = [p * stride for p, stride in zip(self.p, self.stride, strict=True)]
         # Patches may reach beyond the image, below and at the right.
         pads = []
@@ -217,7 +222,8 @@ class SPNConv2d(SPN):
         channels = self.w_b.shape[1] * self.groups
         return (
             f"{channels}, {self.outputs}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"padding={self.padding}, groups={self.groups}, r={self.r}, p={self.p}"
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, r={self.r}, "
+            f"p={self.p}"
         )
 
 
@@ -234,6 +240,7 @@ class SPNConv1d(SPNConv2d):
         padding: int = 0,
         groups: int = 1,
         *,
+        dilation: int = 1,
         r: int | None = None,
         p: int = 1,
         norm: bool = True,
@@ -248,6 +255,7 @@ class SPNConv1d(SPNConv2d):
             (1, stride),
             (0, padding),
             groups,
+            dilation=(1, dilation),
             r=r,
             p=(1, p),
             norm=norm,

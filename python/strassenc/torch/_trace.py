@@ -464,8 +464,8 @@ def _cause(step: Step, steps: list[Step]) -> str | None:
         case nn.Conv1d() | nn.Conv2d():
             padding = isinstance(module.padding, str) or module.padding_mode != "zeros"
             due = 3 if isinstance(module, nn.Conv1d) else 4
-            if axes != due or padding or set(module.dilation) != {1}:
-                return f"is {module}: zeros as padding, in numbers, and no dilation are ours"
+            if axes != due or padding:
+                return f"is {module}: zeros as padding, in numbers, are ours"
             if module.groups > 1 and module.groups != module.in_channels:
                 return f"has {module.groups} groups: 1, or as many as input channels, are ours"
         case nn.LSTM() if module.num_layers > 1 or module.bidirectional or module.proj_size:

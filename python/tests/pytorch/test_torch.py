@@ -119,12 +119,15 @@ class Drawn(nn.Module):
             kernel = sizes(1, 4)
             if same:
                 kernel = each(kernel, lambda k: k - 1 + k % 2)
-            pad = each(kernel, lambda k: k // 2 if same else int(rng.integers(0, k)))
+            apart = int(rng.integers(1, 3)) if same else 1
+            pad = each(kernel, lambda k: k // 2 * apart if same else int(rng.integers(0, k)))
             stride = 1 if same else sizes(1, 2)
             r = groups * int(rng.integers(1, 6))
             make: Any = SPNConv1d if self.axes == 1 else SPNConv2d
             patch = int(rng.integers(1, 4)) if self.axes == 1 else sizes(1, 3)
-            return make(n, m, kernel, stride, pad, groups, r=r, p=patch)
+            if apart > 1:
+                patch = 1
+            return make(n, m, kernel, stride, pad, groups, dilation=apart, r=r, p=patch)
 
         def behind(pool: Any, m: int, groups: int = 1) -> nn.Module:
             nonlocal size
@@ -475,7 +478,7 @@ def test_all_that_is_not_understood_is_named_at_once() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.one = nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect")
-            self.two, self.three = nn.Conv2d(4, 4, 3, dilation=2), nn.Conv2d(4, 4, 1)
+            self.two, self.three = nn.Conv2d(4, 4, 3, padding="same"), nn.Conv2d(4, 4, 1)
             self.classes = nn.Linear(4, 3)
 
         def forward(self, x: Tensor) -> Tensor:

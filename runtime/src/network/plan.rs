@@ -88,6 +88,8 @@ pub struct Linear {
     pub kernel: Extent,
     /// Pixels between outputs.
     pub stride: Extent,
+    /// Pixels from one of the kernel to the next.
+    pub dilation: Extent,
     /// Zeros at the top and the left.
     pub pad: Extent,
     /// The output patch p.
@@ -114,11 +116,16 @@ pub struct Pool {
 }
 
 impl Linear {
-    /// The kernel of W_b, `K = (p - 1)·stride + k`.
-    pub fn window(&self) -> Extent {
+    /// The pixels that W_b reads, `K = (p - 1)·stride + k`.
+    pub fn taps(&self) -> Extent {
         self.step()
             .zip(self.stride, |step, stride| step - stride)
             .zip(self.kernel, |span, kernel| span + kernel)
+    }
+
+    /// The kernel of W_b, with the pixels between those that it reads.
+    pub fn window(&self) -> Extent {
+        self.taps().zip(self.dilation, |taps, dilation| (taps - 1) * dilation + 1)
     }
 
     /// Pixels between windows of W_b, `p·stride`.
@@ -247,7 +254,7 @@ impl Step {
             }
             _ => return (0, 0),
         };
-        let w_b = linear.r * (self.input.channels / linear.groups) * linear.window().area();
+        let w_b = linear.r * (self.input.channels / linear.groups) * linear.taps().area();
         let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
         let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch.area() };
         (w_b as u64, w_c as u64)
@@ -259,7 +266,11 @@ impl Step {
             Op::Linear(linear) if linear.dense => "dense".into(),
             Op::Linear(linear) => {
                 let word = if linear.depthwise(self.input) { "depthwise conv" } else { "conv" };
-                moving(word, linear.kernel, linear.stride)
+                let kind = moving(word, linear.kernel, linear.stride);
+                match linear.dilation {
+                    Extent::ONE => kind,
+                    dilation => format!("{kind}, dilation {dilation}"),
+                }
             }
             Op::MaxPool(pool) => pooling("max pool", pool.size, pool.stride),
             Op::AveragePool(pool) => pooling("average pool", pool.size, pool.stride),
@@ -554,9 +565,9 @@ impl Planner<'_> {
             })),
         )?;
         let threshold = dense.threshold;
-        let (kernel, stride, patch, pad) =
-            (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
-        Ok(Linear { dense: true, kernel, stride, pad, patch, groups: 1, r, plain, threshold })
+        let [kernel, stride, dilation, patch] = [Extent::ONE; 4];
+        let (dense, groups, pad) = (true, 1, Extent::square(0));
+        Ok(Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold })
     }
 
     fn conv2d(
@@ -568,22 +579,30 @@ impl Planner<'_> {
         let at = |key| place.clone().key(key);
         let &Conv2d { channels, threshold, .. } = conv;
         let [kernel, stride, pad] = [conv.kernel, conv.stride, conv.pad].map(Sizes::square);
+        let dilation = conv.dilation.square();
         within(at("channels"), channels, 1..=MAX_SIZE)?;
+        for n in dilation.both() {
+            within(at("dilation"), n, 1..=MAX_AREA)?;
+        }
         let input = self.shapes[value];
-        let (height, width) = self.windows(place, "kernel", kernel, stride, pad, input)?;
+        let reach = kernel.zip(dilation, |k, dilation| k.saturating_sub(1) * dilation + 1);
+        let reach = if kernel.h == 0 || kernel.w == 0 { kernel } else { reach };
+        let (height, width) = self.windows(place, "kernel", reach, stride, pad, input)?;
         let plain = conv.plain.unwrap_or(self.spn.plain);
         let r = self.budget(place, conv.r, channels, plain)?;
-        let p = conv.p.unwrap_or(Sizes::Number(if plain { 1 } else { self.spn.p }));
+        let is_whole = plain || dilation != Extent::ONE;
+        let p = conv.p.unwrap_or(Sizes::Number(if is_whole { 1 } else { self.spn.p }));
         let patch = if input.height == 1 { p.along(1) } else { p.square() };
         for p in patch.both() {
             within(at("p"), p, 1..=MAX_PATCH)?;
         }
-        if plain && patch != Extent::ONE {
+        if is_whole && patch != Extent::ONE {
+            let (word, key) = if plain { ("plain", "plain") } else { ("dilated", "dilation") };
             return Err(Violation::new(
                 at("p"),
-                format!("a plain layer has no output patches, but p is {patch}"),
+                format!("a {word} layer has no output patches, but p is {patch}"),
             )
-            .help("leave `p` out, or `plain`"));
+            .help(format_args!("leave `p` out, or `{key}`")));
         }
         let groups = conv.groups.unwrap_or(self.spn.groups);
         let depthwise = groups > 1 && groups == input.channels;
@@ -600,9 +619,10 @@ impl Planner<'_> {
             }
         }
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
+        let dense = false;
         let linear =
-            Linear { dense: false, kernel, stride, pad, patch, groups, r, plain, threshold };
-        let w_b = r * (input.channels / groups) * linear.window().area();
+            Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold };
+        let w_b = r * (input.channels / groups) * linear.taps().area();
         let w_c = if plain {
             0
         } else {

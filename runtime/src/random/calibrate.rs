@@ -389,12 +389,18 @@ impl Calibration<'_> {
 
     fn draw(&self, density: f64, reach: i64, rng: &mut ChaCha8Rng) -> Drawn {
         let Calibration { step, linear, .. } = *self;
-        let (r, k, p, c_out) = (linear.r, linear.window(), linear.patch, step.output.channels);
-        let mut w_b = ternary((r, step.input.channels / linear.groups, k.h, k.w), density, rng);
+        let (r, p, c_out) = (linear.r, linear.patch, step.output.channels);
+        let (taps, k, dilation) = (linear.taps(), linear.window(), linear.dilation);
+        let per_group = step.input.channels / linear.groups;
+        let mut w_b = ternary((r, per_group, taps.h, taps.w), density, rng);
         for mut row in w_b.outer_iter_mut() {
             let entry = rng.random_range(0..row.len());
             enliven(row.iter_mut(), entry, rng);
         }
+        let mut spread = Array4::zeros((r, per_group, k.h, k.w));
+        let reads = ndarray::s![.., .., ..;dilation.h, ..;dilation.w];
+        spread.slice_mut(reads).assign(&w_b);
+        let w_b = spread;
         let reads = if self.depthwise() { r / linear.groups } else { r };
         let w_c = if linear.plain {
             Array4::from_shape_fn((c_out, reads, 1, 1), |(c, i, ..)| i8::from(c % reads == i))

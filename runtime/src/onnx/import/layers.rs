@@ -727,11 +727,25 @@ fn conv_layer(
     let (r, plain, threshold) = (None, None, None);
     if spatial == 1 {
         let (kernel, stride, pad, p) = (kernel.w, stride.w, pad.w, None);
-        let conv = Conv1d { channels, kernel, stride, pad, r, p, groups, plain, threshold };
+        let dilation = 1;
+        let conv =
+            Conv1d { channels, kernel, stride, dilation, pad, r, p, groups, plain, threshold };
         return Layer::Conv1d(conv);
     }
     let (kernel, stride, pad, p) = (kernel.into(), stride.into(), pad.into(), None);
-    Layer::Conv2d(Conv2d { channels, kernel, stride, pad, r, p, groups, plain, threshold })
+    let dilation = 1.into();
+    Layer::Conv2d(Conv2d {
+        channels,
+        kernel,
+        stride,
+        dilation,
+        pad,
+        r,
+        p,
+        groups,
+        plain,
+        threshold,
+    })
 }
 
 fn make_plain(layer: &mut Layer) {

@@ -401,6 +401,7 @@ impl Exact {
             // A valid layer has a kernel.
             kernel: conv.kernel().unwrap_or(Extent::ONE),
             stride: conv.stride,
+            dilation: Extent::ONE,
             pad: conv.pad,
             patch: p,
             groups: conv.groups,

@@ -621,7 +621,7 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
-    /// Two heads, one of them within a branch, and layers behind them.
+    /// Two heads, one of them within a branch, and dilated layers beside and behind them.
     pub fn headed() -> Network {
         let text = r#"name = "t"
 input = { shape = [4, 5, 2], bits = 8, frac = 8 }
@@ -637,8 +637,11 @@ layers = [
         ] } },
         { upsample = [2, 2] },
     ], shortcut = [
-        { conv2d = { channels = 2, kernel = [1, 2], r = 3 } }, "relu",
+        { conv2d = { channels = 2, kernel = [3, 2], dilation = [2, 1], pad = [2, 0], r = 3 } },
+        "relu",
     ] } },
+    { conv2d = { channels = 4, kernel = 2, dilation = [1, 2], groups = 1, r = 4 } },
+    "relu",
     { dense = { units = 3, r = 5 } },
 ]
 "#;

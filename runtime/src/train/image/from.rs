@@ -231,7 +231,7 @@ fn factors(
 /// The matrix `[p_h · p_w · c_out, columns]`, columns K_h · K_w · c_in, that computes all pixels
 /// of a patch, from that of one pixel, `[c_out, k_h · k_w · c_in]`.
 fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, columns: usize) -> Array2<f32> {
-    let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.window(), w.nrows());
+    let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.taps(), w.nrows());
     let c_in = columns / window.area();
     let mut all = Array2::zeros((p.area() * c_out, columns));
     for (pixel, mut rows) in all.axis_chunks_iter_mut(Axis(0), c_out).enumerate() {

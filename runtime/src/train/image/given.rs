@@ -88,7 +88,7 @@ fn check(step: &Step, given: &Given) -> Result<()> {
     let Some(linear) = step.linear() else { return Ok(()) };
     let Given { w_b, a, w_c, bias } = given;
     let (r, c_out) = (linear.r, step.output.channels);
-    let columns = linear.window().area() * step.input.channels / linear.groups;
+    let columns = linear.taps().area() * step.input.channels / linear.groups;
     let rows = linear.patch.area() * c_out;
     let reads = r / groups(step, linear).1;
     let due = [vec![r, columns], vec![r], vec![rows, reads], vec![c_out]];

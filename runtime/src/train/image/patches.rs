@@ -14,8 +14,10 @@ use std::ops::Range;
 pub struct Patches {
     input: Shape,
     output: Shape,
-    /// A window, K.
+    /// The pixels of a window, K.
     window: Extent,
+    /// Pixels of the image from one of them to the next.
+    dilation: Extent,
     /// Pixels between windows.
     step: Extent,
     pad: Extent,
@@ -30,16 +32,17 @@ impl Patches {
     /// The patches of a layer between images of these shapes.
     pub fn new(linear: &Linear, input: Shape, output: Shape) -> Self {
         let (down, across) = linear.patches(output);
-        let (window, step) = (linear.window(), linear.step());
-        let Linear { pad, patch, groups, .. } = *linear;
-        Patches { input, output, window, step, pad, patch, groups, down, across }
+        let (window, step) = (linear.taps(), linear.step());
+        let Linear { dilation, pad, patch, groups, .. } = *linear;
+        Patches { input, output, window, dilation, step, pad, patch, groups, down, across }
     }
 
     /// The patches of a dense layer: a row is a sample.
     pub fn whole_samples(inputs: usize, outputs: usize) -> Self {
         let (input, output) = (Shape::vector(inputs), Shape::vector(outputs));
-        let (window, step, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
-        Patches { input, output, window, step, pad, patch, groups: 1, down: 1, across: 1 }
+        let [window, dilation, step, patch] = [Extent::ONE; 4];
+        let (pad, groups, down, across) = (Extent::square(0), 1, 1, 1);
+        Patches { input, output, window, dilation, step, pad, patch, groups, down, across }
     }
 
     /// Channels of the output.
@@ -120,6 +123,7 @@ impl Patches {
             let (element, down) = (i / self.down, i % self.down);
             let (ky, kx, channel) =
                 (element / channels / k, element / channels % k, element % channels);
+            let (ky, kx) = (ky * self.dilation.h, kx * self.dilation.w);
             // Patches whose pixel lies within the image.
             let first = self.pad.w.saturating_sub(kx).div_ceil(self.step.w).min(self.across);
             let end = (width + self.pad.w)
@@ -208,8 +212,8 @@ impl Patches {
         let inside = |at: usize, window: usize, length: usize, pad: usize| {
             at >= pad && at + window <= length + pad
         };
-        inside(y, self.window.h, self.input.height, self.pad.h)
-            && inside(x, self.window.w, self.input.width, self.pad.w)
+        let Extent { h, w } = self.window.zip(self.dilation, |n, dilation| (n - 1) * dilation + 1);
+        inside(y, h, self.input.height, self.pad.h) && inside(x, w, self.input.width, self.pad.w)
     }
 
     /// Every stretch of elements that lie side by side both in a patch's row and in the image:
@@ -219,24 +223,26 @@ impl Patches {
         let Shape { height, width, channels } = self.input;
         let (Extent { h, w: k }, group) = (self.window, channels / self.groups);
         let (y0, x0) = (patch / self.across * self.step.h, patch % self.across * self.step.w);
+        let dilation = self.dilation;
         // Columns of the window that lie within the image.
-        let first = self.pad.w.saturating_sub(x0).min(k);
-        let end = (width + self.pad.w).saturating_sub(x0).min(k).max(first);
+        let first = self.pad.w.saturating_sub(x0).div_ceil(dilation.w).min(k);
+        let end = (width + self.pad.w).saturating_sub(x0).div_ceil(dilation.w).min(k).max(first);
         if first == end {
             return;
         }
         for ky in 0..h {
-            let Some(y) = (y0 + ky).checked_sub(self.pad.h).filter(|y| *y < height) else {
+            let y = (y0 + ky * dilation.h).checked_sub(self.pad.h);
+            let Some(y) = y.filter(|y| *y < height) else {
                 continue;
             };
             let row = ky * k * group;
-            let pixel = (y * width + x0 + first - self.pad.w) * channels;
-            if self.groups == 1 {
+            let pixel = (y * width + x0 + first * dilation.w - self.pad.w) * channels;
+            if self.groups == 1 && dilation.w == 1 {
                 run(row + first * channels, pixel, (end - first) * channels);
             } else {
                 for (kx, g) in (first..end).flat_map(|kx| (0..self.groups).map(move |g| (kx, g))) {
                     let at = row + g * h * k * group + kx * group;
-                    run(at, pixel + (kx - first) * channels + g * group, group);
+                    run(at, pixel + (kx - first) * dilation.w * channels + g * group, group);
                 }
             }
         }
@@ -594,11 +600,13 @@ mod tests {
             |most| Extent { h: rng.random_range(1..=most), w: rng.random_range(1..=most) };
         let (kernel, stride, patch) = (extent(4), extent(3), extent(3));
         let pad = extent(3).zip(Extent::ONE, |pad, one| pad - one);
+        let dilation = extent(3);
         let (image, output) = (extent(7), extent(6));
         let channels = rng.random_range(1..=3);
         let shape = |image: Extent, channels| Shape { height: image.h, width: image.w, channels };
         let (dense, groups, r, plain, threshold) = (false, 1, 1, false, None);
-        let linear = Linear { dense, kernel, stride, pad, patch, groups, r, plain, threshold };
+        let linear =
+            Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold };
         Patches::new(&linear, shape(image, channels), shape(output, 2))
     }
 

@@ -528,13 +528,18 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
     let (name, budget, coefficient_bits, product_frac) =
         (step.name.clone(), linear.r, fixed.coefficient_bits, fixed.product_frac);
     let output = output(layer, &channels);
-    let (k, p, c_out) = (linear.window(), linear.patch, step.output.channels);
+    let (taps, k, p) = (linear.taps(), linear.window(), linear.patch);
+    let (dilation, c_out) = (linear.dilation, step.output.channels);
     let group = step.input.channels / linear.groups;
     let (r, reads) = (rows.len(), w_c.ncols());
     // Columns of W_b come as row, column, channel; rows of W_c and the bias as row, column, channel
     // of the patch.
     let w_b = Array4::from_shape_fn((r, group, k.h, k.w), |(i, c, y, x)| {
-        w_b[[i, (y * k.w + x) * group + c]]
+        // Between the pixels that it reads there are zeros.
+        if !y.is_multiple_of(dilation.h) || !x.is_multiple_of(dilation.w) {
+            return 0;
+        }
+        w_b[[i, (y / dilation.h * taps.w + x / dilation.w) * group + c]]
     });
     let w_c = Array4::from_shape_fn((c_out, reads, p.h, p.w), |(c, i, y, x)| {
         w_c[[(y * p.w + x) * c_out + c, i]]

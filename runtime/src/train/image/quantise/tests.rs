@@ -1,7 +1,7 @@
 use super::*;
 use crate::golden;
 use crate::network::Quantiser;
-use crate::train::image::float::tests::{oblong, signals};
+use crate::train::image::float::tests::{headed, oblong, signals};
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -277,8 +277,8 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals()];
-    for (seed, network) in (0..30).map(|seed| (seed, &networks[seed as usize % 3])) {
+    let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals(), headed()];
+    for (seed, network) in (0..32).map(|seed| (seed, &networks[seed as usize % 4])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let elements = network.input.elements();
         let (float, x) = ternary(&mut rng, network, elements);
@@ -301,11 +301,12 @@ fn a_model_of_images_computes_what_was_trained() {
         let expected = frozen.evaluate(network.input.format(), x.view());
         let of_model = crate::train::image::exact::outputs(&model, x.mapv(f64::from).view());
         assert_eq!(of_model.unwrap(), expected, "seed {seed}");
-        let unit = 2f64.powi(model.output_frac());
+        let units: Array1<f64> =
+            model.output_fracs().into_iter().map(|frac| 2f64.powi(frac)).collect();
         for (x, y) in x.rows().into_iter().zip(expected.rows()).take(40) {
             let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
             let integers = golden::infer(&model, &input).unwrap();
-            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), integers, "seed {seed}");
+            assert_eq!((&y * &units).mapv(|y| y as i64).to_vec(), integers, "seed {seed}");
         }
     }
 }
