@@ -5,6 +5,7 @@ use super::spn::{Products, Spn};
 use crate::error::Result;
 use crate::network::plan::Linear;
 use crate::train::matmul::product;
+use crate::train::recurrent::Recurrent;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 
@@ -137,7 +138,9 @@ impl Float<f32> {
         let mut fresh = 0;
         for (to, from) in self.trained_mut().zip(other.trained_mut()) {
             if let (Layer::Recurrent(to), Layer::Recurrent(from)) = (to, from) {
-                fresh += usize::from(!to.layer.take_over(&mut from.layer));
+                let (to, from) = (&mut to.layer, &mut from.layer);
+                let is_there = to.take_over(from) || factorise_gates(to, from, rng);
+                fresh += usize::from(!is_there);
             }
         }
         let (mut others, mut linear) = (other.spns_mut(), linear.iter());
@@ -245,6 +248,25 @@ fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, columns: usize) -> Array2<f
     all
 }
 
+/// Begins with factors of the matrices of an ordinary recurrent layer; false where it is none. They
+/// are exact where r reaches their rank.
+fn factorise_gates(to: &mut Recurrent<f32>, from: &Recurrent<f32>, rng: &mut impl Rng) -> bool {
+    for (linear, from) in [(&mut to.x, &from.x), (&mut to.h, &from.h)] {
+        let groups = linear.groups();
+        let (Some(products), None) = (&mut linear.products, &from.products) else { return false };
+        let (w, w_c) = (&from.w_b.weights.value, &mut products.w_c.weights.value);
+        let (n, r) = (w.nrows() / groups, w_c.ncols());
+        for g in 0..groups {
+            let (b, c) = factors(w.slice(s![g * n..(g + 1) * n, ..]), r, false, rng);
+            linear.w_b.weights.value.slice_mut(s![g * r..(g + 1) * r, ..]).assign(&b);
+            w_c.slice_mut(s![g * n..(g + 1) * n, ..]).assign(&c);
+        }
+        products.a.value.fill(1.0);
+    }
+    to.bias.value.assign(&from.bias.value);
+    true
+}
+
 fn random(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, columns), || rng.random::<f32>() - 0.5)
 }
@@ -305,6 +327,7 @@ fn orthonormal_rows(mut m: Array2<f32>) -> Array2<f32> {
 mod tests {
     use super::*;
     use crate::network::Network;
+    use crate::train::image::float::tests::signals;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -331,20 +354,21 @@ layers = [
     #[test]
     fn begins_with_the_function_of_a_full_precision_network() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let x = Array2::from_shape_simple_fn((200, 84), || rng.random::<f32>());
+        let samples = Array2::from_shape_simple_fn((200, 84), || rng.random::<f32>());
+        let x = samples.view();
         let mut full = network("");
         full.train.full_precision = true;
         let mut ordinary = Float::<f32>::new(&full, 84, &mut rng);
-        ordinary.calibrate(x.view());
-        let expected = ordinary.evaluate(x.view());
+        ordinary.calibrate(x);
+        let expected = ordinary.evaluate(x);
         for spn in ["ratio = 1", "ratio = 2", "ratio = 1.5", "ratio = 5"] {
             let network = network(&format!("[spn]\n{spn}"));
             let mut float = Float::<f32>::new(&network, 84, &mut rng);
             let linear: Vec<Linear> =
                 network.linear().iter().filter_map(|s| s.linear().copied()).collect();
-            assert_eq!(float.begin_from(&mut ordinary, &linear, x.view(), &mut rng), 0);
+            assert_eq!(float.begin_from(&mut ordinary, &linear, x, &mut rng), 0);
             let error =
-                (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
+                (&float.evaluate(x) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
             assert!(error < 1e-4, "{spn}: {error}");
             for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
                 assert!(
@@ -353,17 +377,33 @@ layers = [
                 );
             }
         }
+        let mut along_rows = signals();
+        along_rows.set_ratio(2.0);
+        along_rows.set_p(1);
+        let mut full = along_rows.clone();
+        full.train.full_precision = true;
+        let (n_in, x) = (full.input.elements(), x.slice(s![.., ..full.input.elements()]));
+        let mut ordinary_rows = Float::<f32>::new(&full, n_in, &mut rng);
+        ordinary_rows.calibrate(x);
+        let mut float = Float::<f32>::new(&along_rows, n_in, &mut rng);
+        let linear: Vec<Linear> =
+            along_rows.linear().iter().filter_map(|s| s.linear().copied()).collect();
+        assert_eq!(float.begin_from(&mut ordinary_rows, &linear, x, &mut rng), 0);
+        let apart = &float.evaluate(x) - &ordinary_rows.evaluate(x);
+        assert!(apart.iter().all(|d| d.abs() < 1e-3), "{apart}");
+
+        let x = samples.view();
         // With less than that it is near; and with p = 2, where the norm between takes another
         // offset from each pixel of a patch.
         for spn in ["ratio = 2\np = 2", "ratio = 4\np = 2"] {
             let network = network(&format!("[spn]\n{spn}"));
             let mut float = Float::<f32>::new(&network, 84, &mut rng);
             let distance =
-                |float: &Float<f32>| (&float.evaluate(x.view()) - &expected).mapv(|d| d * d).sum();
+                |float: &Float<f32>| (&float.evaluate(x) - &expected).mapv(|d| d * d).sum();
             let fresh = distance(&float);
             let linear: Vec<Linear> =
                 network.linear().iter().filter_map(|s| s.linear().copied()).collect();
-            float.begin_from(&mut ordinary, &linear, x.view(), &mut rng);
+            float.begin_from(&mut ordinary, &linear, x, &mut rng);
             let near = distance(&float);
             assert!(near < 0.3 * fresh, "{spn}: {near} against {fresh}");
         }

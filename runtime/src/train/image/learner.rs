@@ -280,7 +280,7 @@ impl Learner for ImageLearner {
         Ok((fresh > 0).then(|| {
             format!(
                 "{fresh} of {} layers begin afresh: those of {place} have other shapes, or the new \
-                 ones have groups or a state",
+                 ones have groups",
                 run.network.trained().len()
             )
         }))
