@@ -4,8 +4,8 @@
     python3 -m venv .venv && .venv/bin/pip install scikit-learn==1.9.1
     .venv/bin/pip download --no-deps sktime==1.2.0
     cargo build --release
-    .venv/bin/python benches/series.py sktime-1.2.0-py3-none-any.whl   the table of docs/training.md
-    .venv/bin/python benches/series.py WHEEL --write vowels.npz        the data alone
+    OMP_NUM_THREADS=1 .venv/bin/python benches/series.py sktime-1.2.0-py3-none-any.whl
+    .venv/bin/python benches/series.py WHEEL --write vowels.npz   the data alone
 
 Japanese Vowels (UCI, CC BY 4.0) are 640 utterances of one vowel by nine men, each twelve cepstra of
 7 to 29 frames; shorter ones begin with zeros. Each seed is trained in full precision and as it is
