@@ -9,15 +9,15 @@
 // are in two's complement; i lies in the low bits. sigma and tanh are tables outside, see
 // strassenc_curve: of i, f and o, and of g and c', the first one in the low bits of addresses and
 // data; data is the word of the address that table_enable was last high with, one clock later.
-// A frame is UNITS words. Where the user bit of its first word is high, and in the first frame
-// after reset, all c are 0 before it.
-// A unit's word may come once its h of the frame before has left. m_user is s_user, word by word.
+// A step is UNITS words. All c are 0 before the steps that strassenc_starts says.
+// A unit's word may come once its h of the step before has left. m_user is s_user, word by word.
 // Latency: 14 clocks, one word per clock. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 
 module strassenc_lstm_cell #(
     parameter UNITS        = 4,
+    parameter STEPS        = 0,
     parameter GATE_BITS    = 8,
     parameter SIGMOID_FRAC = 7,
     parameter TANH_FRAC    = 7,
@@ -61,18 +61,23 @@ module strassenc_lstm_cell #(
 
     reg [STAGES-1:0] valid;
     reg [STAGES-1:0] user;
-    // The unit of the next word, and of the next c'; the first frame after reset is at hand; a
-    // sequence starts with this frame.
+    // The unit of the next word, and of the next c'; a sequence starts with this step.
     reg [UNIT_BITS-1:0] unit;
     reg [UNIT_BITS-1:0] new_unit;
-    reg                 fresh;
     reg                 started;
 
     wire advance = !m_valid | m_ready;
     wire step    = advance & clken;
     wire first   = unit == {UNIT_BITS{1'b0}};
     wire last    = unit == LAST_UNIT[UNIT_BITS-1:0];
-    wire start   = first ? s_user | fresh : started;
+    wire starts;
+    wire fresh;
+    wire start   = first ? starts : started;
+    strassenc_starts #(.STEPS(STEPS)) of_steps (
+        .clk(clk), .rst(rst), .enable(step & s_valid), .last(last), .user(s_user),
+        .fresh(fresh), .start(starts)
+    );
+    wire unused = &{1'b0, fresh};
 
     assign s_ready      = advance;
     assign m_valid      = valid[STAGES-1];
@@ -84,13 +89,9 @@ module strassenc_lstm_cell #(
             valid    <= {STAGES{1'b0}};
             unit     <= {UNIT_BITS{1'b0}};
             new_unit <= {UNIT_BITS{1'b0}};
-            fresh    <= 1'b1;
         end else if (step) begin
             valid <= {valid[STAGES-2:0], s_valid};
-            if (s_valid) begin
-                unit <= last ? {UNIT_BITS{1'b0}} : unit + ONE[UNIT_BITS-1:0];
-                if (last) fresh <= 1'b0;
-            end
+            if (s_valid) unit <= last ? {UNIT_BITS{1'b0}} : unit + ONE[UNIT_BITS-1:0];
             if (valid[5])
                 new_unit <= new_unit == LAST_UNIT[UNIT_BITS-1:0]
                     ? {UNIT_BITS{1'b0}} : new_unit + ONE[UNIT_BITS-1:0];
@@ -128,13 +129,13 @@ module strassenc_lstm_cell #(
     reg        [UNIT_BITS-1:0] unit_1;
     reg        [C_BITS-1:0]    c_read;
     reg signed [C_BITS-1:0]    c_old;
-    reg        [1:0]           starts;
+    reg        [1:0]           starting;
     always @(posedge clk)
         if (step) begin
             unit_1 <= unit;
             c_read <= c[unit_1];
-            starts <= {starts[0], start};
-            c_old  <= c_read & {C_BITS{!starts[1]}};
+            starting <= {starting[0], start};
+            c_old  <= c_read & {C_BITS{!starting[1]}};
         end
 
     // ==== Products, 1 clock

@@ -1,11 +1,11 @@
-// strassenc_recall: the X_WORDS words of x of every frame, then the H_WORDS words of the h that the
-// frame before ended in.
+// strassenc_recall: the X_WORDS words of x of every step, then the H_WORDS words of the h that the
+// step before ended in.
 //
-// h comes back on a stream of its own, a frame of it for every frame of x. The words of h are zeros
-// in the first frame after reset, which waits for none, and in a frame whose first word of x has
-// its user bit high: there a sequence starts; those that come back are taken all the same, so that
-// the user bit decides no clock. Every element is extended to Z_BITS bits, two's complement. m_user
-// is the user bit of the first word of x and low on the others.
+// h comes back on a stream of its own, a step of it for every step of x. The first step after reset
+// waits for none. The words of h are zeros where a sequence starts, see strassenc_starts; those
+// that come back are taken all the same, so that the user bit decides no clock. Every element is
+// extended to Z_BITS bits, two's complement. m_user is the user bit of the first word of x of a
+// step that starts a sequence, and low on the others.
 // Latency: none. Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -16,7 +16,8 @@ module strassenc_recall #(
     parameter H_BITS   = 8,
     parameter Z_BITS   = 8,
     parameter X_WORDS  = 1,
-    parameter H_WORDS  = 1
+    parameter H_WORDS  = 1,
+    parameter STEPS    = 0
 ) (
     input  wire                    clk,
     input  wire                    clken,
@@ -41,39 +42,39 @@ module strassenc_recall #(
     localparam [31:0] ONE       = 1;
 
     reg [WORD_BITS-1:0] word;
-    // Nothing has gone round since reset.
-    reg                 fresh;
-    // A sequence starts with the frame at hand.
+    // A sequence starts with the step at hand.
     reg                 start;
 
     wire of_h  = word >= FIRST_H[WORD_BITS-1:0];
     wire first = word == {WORD_BITS{1'b0}};
     wire last  = word == LAST[WORD_BITS-1:0];
     wire moves = m_valid & m_ready & clken;
+    // What is so at the first word; nothing has gone round since reset.
+    wire starts;
+    wire fresh;
+    strassenc_starts #(.STEPS(STEPS)) of_steps (
+        .clk(clk), .rst(rst), .enable(moves), .last(last), .user(s_user),
+        .fresh(fresh), .start(starts)
+    );
 
     assign m_valid = of_h ? h_valid | fresh : s_valid;
     assign s_ready = m_ready & !of_h;
     assign h_ready = m_ready & of_h & !fresh;
-    assign m_user  = s_user & first;
+    assign m_user  = s_user & first & starts;
 
     wire unused = &{1'b0, h_user};
 
     always @(posedge clk)
-        if (rst) begin
-            word  <= {WORD_BITS{1'b0}};
-            fresh <= 1'b1;
-        end else if (moves) begin
-            word <= last ? {WORD_BITS{1'b0}} : word + ONE[WORD_BITS-1:0];
-            if (last) fresh <= 1'b0;
-        end
+        if (rst) word <= {WORD_BITS{1'b0}};
+        else if (moves) word <= last ? {WORD_BITS{1'b0}} : word + ONE[WORD_BITS-1:0];
 
-    always @(posedge clk) if (moves & first) start <= s_user;
+    always @(posedge clk) if (moves & first) start <= starts;
 
     genvar i;
     generate
         for (i = 0; i < LANES; i = i + 1) begin : lane
             wire [X_BITS-1:0] x = s_data[i*X_BITS +: X_BITS];
-            wire [H_BITS-1:0] h = h_data[i*H_BITS +: H_BITS] & {H_BITS{!start & !fresh}};
+            wire [H_BITS-1:0] h = h_data[i*H_BITS +: H_BITS] & {H_BITS{!start}};
             wire [Z_BITS-1:0] x_wide;
             wire [Z_BITS-1:0] h_wide;
             if (Z_BITS > X_BITS) begin : extend_x

@@ -954,10 +954,10 @@ impl Compiled {
     }
 
     /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where
-    /// its state must come round before the next frame, as the timing of the layer alone says.
+    /// its state must come round before the next step, as the timing of the layer alone says.
     pub fn clocks(&self, number: usize) -> u64 {
         let layer = &self.dataflow.layers[number];
-        if matches!(layer.kind, Kind::Lstm { .. })
+        if matches!(layer.kind, Kind::Recurrent { .. })
             && let Ok((_, alone)) = self.alone(&layer.name, &|| false)
         {
             return alone.timing.interval();

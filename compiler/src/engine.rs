@@ -591,7 +591,7 @@ impl Estimator<'_> {
         let most = u64::from(*INTERVAL.end());
         let every = (interval / (kernel.windows.count() as u64).max(1)).min(most);
         let least = if must { 2 } else { SLOW };
-        let loops = matches!(self.dataflow.layers[number].kind, Kind::Lstm { .. });
+        let loops = matches!(self.dataflow.layers[number].kind, Kind::Recurrent { .. });
         for every in (least..=every).rev() {
             let every = every as u32;
             let choice = Choice::Serial { interval: every };
@@ -677,15 +677,16 @@ impl Estimator<'_> {
     }
 
     /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in
-    /// one part while the next frame is in another; in an LSTM one frame goes through W_b and W_c
-    /// before the next may.
+    /// one part while the next frame is in another; in a recurrent layer one step goes through W_b and
+    /// W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
         match self.dataflow.layers[number].kind {
-            Kind::Lstm { .. } => {
-                let both = interval.saturating_sub(LOOP);
+            Kind::Recurrent { .. } => {
+                let steps = self.dataflow.layers[number].steps() as u64;
+                let both = (interval / steps).saturating_sub(LOOP);
                 // The second part takes a clock for each unit at least.
-                let units = self.dataflow.yields(number).shape.elements() as u64;
-                (both / 2).min(both.saturating_sub(units)).max(1)
+                let units = self.dataflow.yields(number).shape.channels as u64;
+                steps * (both / 2).min(both.saturating_sub(units)).max(1)
             }
             _ => interval,
         }
@@ -761,16 +762,17 @@ impl Estimator<'_> {
             (Kind::Highway { gates, .. }, choice) => {
                 self.kernel_clocks(number, gates, choice)?.0.max(outputs)
             }
-            (Kind::Lstm { gates, .. }, choice) => {
+            (Kind::Recurrent { gates, .. }, choice) => {
                 // The words of h go in, the units come out one by one.
                 let (own, phases) = self.kernel_clocks(number, gates, choice)?;
-                own.max(phases[0] + phases[1].max(outputs) + LOOP)
+                let (steps, units) = (layer.steps() as u64, to.shape.channels as u64);
+                own.max(steps * (phases[0] + phases[1].max(units) + LOOP))
             }
             (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
                 let words = to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes);
                 (words as u64).max(elements / lanes as u64)
             }
-            (Kind::Add { .. }, Choice::Elementwise { lanes }) => elements / lanes as u64,
+            (Kind::Add { .. } | Kind::Last, Choice::Elementwise { lanes }) => elements / lanes as u64,
             (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
                 outputs / lanes as u64
             }
@@ -780,6 +782,7 @@ impl Estimator<'_> {
             (
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
+                | Kind::Last
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }
@@ -844,7 +847,7 @@ impl Estimator<'_> {
     }
 }
 
-/// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of
+/// Clocks of a recurrent layer's loop beside those that go with its size: the pipelines of its kernel and of
 /// its cell, about.
 const LOOP: u64 = 40;
 

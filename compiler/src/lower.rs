@@ -3,7 +3,7 @@
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
 //!
-//! The gates of an LSTM or a highway layer come out of its model layer gate by gate, out of the
+//! The gates of a recurrent or a highway layer come out of its model layer gate by gate, out of the
 //! kernel unit by unit.
 
 mod bilinear;
@@ -17,14 +17,14 @@ pub use prune::prune;
 pub use reload::{MOST_BITS, reload};
 
 use crate::interval::Interval;
-use crate::ir::gated::{self, Blend, Curve};
+use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows};
 use intervals::{added, blended, columns, looked_up, pixel, pooled, side_by_side};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{
     Branches, Conv2d, Dense, Highway, Layer, Output, Recurrent, Spn, Table,
 };
-use strassenc_runtime::{Along, Cell, Error, Extent, Format, Join, Model, Result, Shape};
+use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 
 /// Lowers a model.
 ///
@@ -109,22 +109,25 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
                 format,
             )
         }
-        Layer::Recurrent(
-            Recurrent { kind: Cell::Gru, .. } | Recurrent { along: Along::Pixels, .. },
-        )
-        | Layer::Last(_) => {
-            let place = format_args!("layer `{}`", layer.name()).to_string();
-            return Err(Error::input(place, "cannot be made hardware of yet"));
+        Layer::Recurrent(recurrent) => {
+            let cell = cell(recurrent)?;
+            let (n_in, h) = (recurrent.inputs(), cell.hidden_interval());
+            let x = elements(&edge).take(n_in).chain(vec![h; recurrent.units()]).collect();
+            let gates = by_unit(&recurrent.gates, 4);
+            let gates = over_a_vector(Spn::Dense(&gates), x, recurrent.joined(edge.format));
+            // A row for each step: what stores rows stores a step at a time.
+            let column = |of: Shape| Shape { height: shape.pixels(), ..of };
+            let (input, output) = (column(gates.input), column(gates.output));
+            let windows = Windows::pixels(input);
+            let gates = Box::new(Kernel { input, output, windows, ..gates });
+            let reads = match recurrent.along {
+                Along::Inputs => Shape::vector(n_in),
+                Along::Pixels => edge.shape,
+            };
+            let kind = Kind::Recurrent { along: recurrent.along, gates, cell };
+            (reads, kind, vec![h; recurrent.units()], format)
         }
-        Layer::Recurrent(lstm) => {
-            let cell = cell(lstm)?;
-            let h = cell.hidden_interval();
-            let x = elements(&edge).chain(vec![h; lstm.units()]).collect();
-            let gates =
-                over_a_vector(Spn::Dense(&by_unit(&lstm.gates, 4)), x, lstm.joined(edge.format));
-            let kind = Kind::Lstm { gates: Box::new(gates), cell };
-            (Shape::vector(edge.shape.elements()), kind, vec![h; lstm.units()], format)
-        }
+        Layer::Last(_) => (edge.shape, Kind::Last, edge.intervals.clone(), format),
         Layer::Upsample(upsample) => {
             let kind = Kind::Upsample { size: upsample.size };
             (edge.shape, kind, edge.intervals.clone(), format)
@@ -188,15 +191,16 @@ fn add_highway(dataflow: &mut Dataflow, highway: &Highway, from: EdgeId) -> Resu
     Ok(push(dataflow, &highway.gates.name, vec![from, from], input, kind, yields))
 }
 
-fn cell(lstm: &Recurrent) -> Result<gated::Cell> {
-    let Output::Requantised { format, .. } = lstm.gates.output else {
+fn cell(layer: &Recurrent) -> Result<Cell> {
+    let Output::Requantised { format, .. } = layer.gates.output else {
         return Err(Error::internal(
-            format_args!("layer `{}`", lstm.gates.name),
+            format_args!("layer `{}`", layer.gates.name),
             "has gates that are not requantised",
         ));
     };
-    let (sigmoid, tanh) = (curve(&lstm.sigmoid, true), curve(&lstm.tanh, false));
-    Ok(gated::Cell { sigmoid, tanh, gate: format, state: lstm.cell, hidden: lstm.hidden })
+    let (sigmoid, tanh) = (curve(&layer.sigmoid, true), curve(&layer.tanh, false));
+    let (kind, state, hidden) = (layer.kind, layer.cell, layer.hidden);
+    Ok(Cell { kind, sigmoid, tanh, gate: format, state, hidden })
 }
 
 fn curve(table: &Table, sigmoid: bool) -> Curve {

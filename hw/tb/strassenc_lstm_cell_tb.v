@@ -1,4 +1,4 @@
-// Self-checking testbench of strassenc_lstm_cell: sequences that start at random and after reset,
+// Self-checking testbench of strassenc_lstm_cell: sequences that start at random, by count and after reset,
 // shifts to both sides, saturation of c, of its index and of h; clock by clock under random stalls
 // of giver and taker, clken, reset in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
@@ -8,6 +8,7 @@
 
 module strassenc_lstm_cell_check #(
     parameter UNITS        = 4,
+    parameter STEPS        = 0,
     parameter GATE_BITS    = 8,
     parameter SIGMOID_FRAC = 7,
     parameter TANH_FRAC    = 7,
@@ -43,9 +44,8 @@ module strassenc_lstm_cell_check #(
     wire [2*A_BITS-1:0]           tanh_address;
     reg  [2*(TANH_FRAC+1)-1:0]    tanh_data;
     strassenc_lstm_cell #(
-        .UNITS(UNITS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC), .TANH_FRAC(TANH_FRAC),
-        .C_BITS(C_BITS),
-        .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
+        .UNITS(UNITS), .STEPS(STEPS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC),
+        .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS), .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
         .INDEX_SHIFT(INDEX_SHIFT),
         .H_SHIFT(H_SHIFT)
     ) dut (
@@ -68,7 +68,7 @@ module strassenc_lstm_cell_check #(
         end
 
     integer           seed = UNITS + 64 * GATE_BITS + 4096 * C_BITS;
-    integer           mode, clocks, taken, accepted, k, unit;
+    integer           mode, clocks, taken, accepted, k, unit, steps;
     // How often c reached an end of its range.
     integer           ends = 0;
     reg               pending, advance, fresh, start;
@@ -108,7 +108,7 @@ module strassenc_lstm_cell_check #(
     // What the word at hand makes of the model.
     task accept;
         begin
-            if (unit == 0) start = s_user || fresh;
+            if (unit == 0) start = STEPS == 0 ? s_user || fresh : steps % STEPS == 0;
             if (start) c[unit] = 0;
             i = looked_up(gate(0), 1'b1);
             f = looked_up(gate(1), 1'b1);
@@ -123,6 +123,7 @@ module strassenc_lstm_cell_check #(
             unit = unit + 1;
             if (unit == UNITS) begin
                 unit = 0;
+                steps = steps + 1;
                 fresh = 1'b0;
             end
         end
@@ -148,6 +149,7 @@ module strassenc_lstm_cell_check #(
             pending = 1'b0;
             fresh = 1'b1;
             unit = 0;
+            steps = 0;
             accepted = 0;
             taken = 0;
             for (clocks = 0; clocks < 3000; clocks = clocks + 1) begin
@@ -193,6 +195,7 @@ module strassenc_lstm_cell_check #(
                     for (k = 0; k < STAGES; k = k + 1) stage_valid[k] = 1'b0;
                     fresh = 1'b1;
                     unit = 0;
+                    steps = 0;
                     accepted = 0;
                     taken = 0;
                 end else if (clken && advance) begin
@@ -244,7 +247,7 @@ module strassenc_lstm_cell_tb;
         .C_BITS(7), .H_BITS(5),
         .KEPT_SHIFT(6), .NEW_SHIFT(0), .C_SHIFT(10), .INDEX_SHIFT(-1), .H_SHIFT(8))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_lstm_cell_check #(.UNITS(5), .GATE_BITS(5), .SIGMOID_FRAC(9), .TANH_FRAC(1),
+    strassenc_lstm_cell_check #(.UNITS(5), .STEPS(40), .GATE_BITS(5), .SIGMOID_FRAC(9), .TANH_FRAC(1),
         .C_BITS(10), .H_BITS(9),
         .KEPT_SHIFT(0), .NEW_SHIFT(5), .C_SHIFT(8), .INDEX_SHIFT(6), .H_SHIFT(1))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));

@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_recall: both streams joined and extended, zeros in the first
-// frame and where a sequence starts, what comes back taken all the same; clock by clock under
-// random stalls of both givers and the taker, clken, reset.
+// step and where a sequence starts, by user bit and by count, what comes back taken all the same;
+// clock by clock under random stalls of both givers and the taker, clken, reset.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -13,7 +13,8 @@ module strassenc_recall_check #(
     parameter H_BITS   = 8,
     parameter Z_BITS   = 8,
     parameter X_WORDS  = 1,
-    parameter H_WORDS  = 1
+    parameter H_WORDS  = 1,
+    parameter STEPS    = 0
 ) (
     input  wire        clk,
     output reg         done,
@@ -36,7 +37,7 @@ module strassenc_recall_check #(
     strassenc_recall #(
         .LANES(LANES), .X_BITS(X_BITS), .X_SIGNED(X_SIGNED), .H_BITS(H_BITS), .Z_BITS(Z_BITS),
         .X_WORDS(X_WORDS),
-        .H_WORDS(H_WORDS)
+        .H_WORDS(H_WORDS), .STEPS(STEPS)
     ) dut (
         .clk(clk), .clken(clken), .rst(rst),
         .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user),
@@ -47,7 +48,7 @@ module strassenc_recall_check #(
     integer                seed = X_BITS + 64 * H_BITS + 4096 * X_WORDS + H_WORDS;
     // Seeds are nothing to Verilator.
     wire unused = &{1'b0, seed};
-    integer                mode, clocks, frames, word, lane;
+    integer                mode, clocks, frames, step, word, lane;
     reg                    pending_s, pending_h, fresh, start, of_h, due_valid, due_user;
     reg [LANES*Z_BITS-1:0] due;
     reg [X_BITS-1:0]       x;
@@ -68,6 +69,7 @@ module strassenc_recall_check #(
             pending_h = 1'b0;
             fresh = 1'b1;
             word = 0;
+            step = 0;
             frames = 0;
             for (clocks = 0; clocks < 1200; clocks = clocks + 1) begin
                 if (!pending_s) begin
@@ -88,7 +90,7 @@ module strassenc_recall_check #(
                 rst = mode == 3 && ($random(seed) & 63) == 0;
                 of_h = word >= X_WORDS;
                 due_valid = of_h ? h_valid || fresh : s_valid;
-                due_user = s_user && word == 0;
+                due_user = s_user && word == 0 && (STEPS == 0 || step % STEPS == 0);
                 for (lane = 0; lane < LANES; lane = lane + 1) begin
                     x = s_data[lane*X_BITS +: X_BITS];
                     h = h_data[lane*H_BITS +: H_BITS];
@@ -116,11 +118,13 @@ module strassenc_recall_check #(
                 if (rst) begin
                     fresh = 1'b1;
                     word = 0;
+                    step = 0;
                 end else if (clken && due_valid && m_ready) begin
-                    if (word == 0) start = s_user;
+                    if (word == 0) start = STEPS == 0 ? s_user : step % STEPS == 0;
                     word = word + 1;
                     if (word == X_WORDS + H_WORDS) begin
                         word = 0;
+                        step = step + 1;
                         fresh = 1'b0;
                         frames = frames + 1;
                     end
@@ -150,10 +154,10 @@ module strassenc_recall_tb;
         .X_WORDS(3), .H_WORDS(2))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
     strassenc_recall_check #(.LANES(3), .X_BITS(8), .X_SIGNED(0), .H_BITS(4), .Z_BITS(9),
-        .X_WORDS(1), .H_WORDS(4))
+        .X_WORDS(1), .H_WORDS(4), .STEPS(3))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     strassenc_recall_check #(.LANES(1), .X_BITS(3), .X_SIGNED(1), .H_BITS(6), .Z_BITS(6),
-        .X_WORDS(5), .H_WORDS(1))
+        .X_WORDS(5), .H_WORDS(1), .STEPS(1))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
     strassenc_recall_check #(.LANES(4), .X_BITS(1), .X_SIGNED(0), .H_BITS(2), .Z_BITS(2),
         .X_WORDS(2), .H_WORDS(7))

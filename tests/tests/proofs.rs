@@ -282,11 +282,11 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "recall",
-        parts: &[],
+        parts: &["starts"],
         parameters: &[
             "-set X_WORDS 1 -set H_WORDS 1",
-            "-set X_WORDS 2 -set H_WORDS 1",
-            "-set X_WORDS 1 -set H_WORDS 3",
+            "-set X_WORDS 2 -set H_WORDS 1 -set STEPS 3",
+            "-set X_WORDS 1 -set H_WORDS 3 -set STEPS 1",
         ],
         faults: &[Fault {
             parameters: "-set X_WORDS 2 -set H_WORDS 1",

@@ -1066,8 +1066,8 @@ pub(crate) fn rom_of(
     };
     let curve = match (table, &layer.kind) {
         (Table::Sigmoid, Kind::Highway { blend, .. }) => Some(&blend.sigmoid),
-        (Table::Sigmoid, Kind::Lstm { cell, .. }) => Some(&cell.sigmoid),
-        (Table::Tanh, Kind::Lstm { cell, .. }) => Some(&cell.tanh),
+        (Table::Sigmoid, Kind::Recurrent { cell, .. }) => Some(&cell.sigmoid),
+        (Table::Tanh, Kind::Recurrent { cell, .. }) => Some(&cell.tanh),
         (Table::Tanh, Kind::CharCnn { tanh, .. }) => Some(tanh),
         _ => None,
     };

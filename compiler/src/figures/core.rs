@@ -18,7 +18,7 @@ use crate::stream::{self, Graph, Node, Primitive, Stream, StreamId};
 use serde::{Deserialize, Serialize};
 use std::ops::Add;
 use strassenc_runtime::model::Layer as ModelLayer;
-use strassenc_runtime::{Extent, Result, Shape};
+use strassenc_runtime::{Cell, Extent, Result, Shape};
 
 /// The engine of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -413,9 +413,9 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
             figures.schoolbook = Some(of_terms);
         }
     }
-    let units = to.shape.elements();
-    figures.per_window += ir.products_of_a_unit() * units;
-    figures.dense_multiplications += (ir.products_of_a_unit() * units) as u64;
+    let products = ir.products_of_a_unit() * to.shape.channels;
+    figures.per_window += products;
+    figures.dense_multiplications += (products * ir.steps()) as u64;
     figures.products.extend(products_of_units(ir));
     rom_bits += match &ir.kind {
         Kind::Embedding { rows } => {
@@ -424,7 +424,13 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         Kind::CharCnn { tanh, .. } => tanh.rom_bits(),
         Kind::Highway { blend, .. } => blend.sigmoid.rom_bits(),
         // A table for each lookup of a unit.
-        Kind::Lstm { cell, .. } => 3 * cell.sigmoid.rom_bits() + 2 * cell.tanh.rom_bits(),
+        Kind::Recurrent { cell, .. } => {
+            let [sigmoid, tanh] = match cell.kind {
+                Cell::Lstm => [3, 2],
+                Cell::Gru => [2, 1],
+            };
+            sigmoid * cell.sigmoid.rom_bits() + tanh * cell.tanh.rom_bits()
+        }
         _ => 0,
     };
     figures.engine.rom_bits = rom_bits;
@@ -459,9 +465,18 @@ fn products_of_units(layer: &Layer) -> Vec<Products> {
             blend.sigmoid.frac + 2,
             blend.format.bits + 1 + u32::from(!blend.format.signed),
         )]),
-        Kind::Lstm { cell, .. } => {
+        Kind::Recurrent { cell, .. } => {
             let (sigmoid, tanh) = (cell.sigmoid.frac + 2, cell.tanh.frac + 2);
-            products(&[(sigmoid, cell.state.bits), (sigmoid, tanh), (sigmoid, tanh)])
+            match cell.kind {
+                Cell::Lstm => {
+                    products(&[(sigmoid, cell.state.bits), (sigmoid, tanh), (sigmoid, tanh)])
+                }
+                Cell::Gru => {
+                    let shifts = cell.shifts();
+                    let aligned = (cell.state.bits + shifts.kept).max(tanh + shifts.new);
+                    products(&[(sigmoid, cell.gate.bits), (sigmoid, aligned + 1)])
+                }
+            }
         }
         _ => vec![],
     }

@@ -1,7 +1,7 @@
 //! What gated layers do with their gates, unit by unit.
 
 use crate::interval::{Interval, round_shift};
-use strassenc_runtime::Format;
+use strassenc_runtime::{self as runtime, Format};
 
 /// σ or tanh of the signed integers of a format, as a table of half of them: symmetry gives the
 /// other half.
@@ -25,12 +25,14 @@ pub struct Blend {
     pub format: Format,
 }
 
-/// One unit of an LSTM: from its four gates and its c to the next c and h.
+/// One unit of a recurrent layer: from its four gates and its c to the next c and h.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// σ of i, f and o.
+    /// What it makes of them.
+    pub kind: runtime::Cell,
+    /// σ of i, f and o, or of r and z.
     pub sigmoid: Curve,
-    /// tanh of g, and of the next c in the format of the gates.
+    /// tanh of g, and of the next c in the format of the gates; or of the v that becomes n.
     pub tanh: Curve,
     /// The format of the gates.
     pub gate: Format,
@@ -44,15 +46,15 @@ pub struct Cell {
 /// left shifts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shifts {
-    /// The left shift of σ(f)·c.
+    /// The left shift of σ(f)·c, or of c.
     pub kept: u32,
-    /// The left shift of σ(i)·tanh(g).
+    /// The left shift of σ(i)·tanh(g), or of n.
     pub new: u32,
-    /// The right shift of their sum to c.
+    /// The right shift of their sum to c, or of n and σ(z)·(c - n).
     pub state: i32,
-    /// The right shift of c to the format of the gates.
+    /// The right shift to the format of the gates: of c, or of n_x and σ(r)·n_h.
     pub index: i32,
-    /// The right shift of σ(o)·tanh(c) to h.
+    /// The right shift to h: of σ(o)·tanh(c), or of c.
     pub hidden: i32,
 }
 
@@ -108,17 +110,30 @@ impl Cell {
     pub fn shifts(&self) -> Shifts {
         let (sigmoid, tanh) = (self.sigmoid.frac as i32, self.tanh.frac as i32);
         let frac = self.state.frac.max(tanh);
+        let (index, hidden) = match self.kind {
+            runtime::Cell::Lstm => {
+                (self.state.frac - self.gate.frac, sigmoid + tanh - self.hidden.frac)
+            }
+            runtime::Cell::Gru => (sigmoid, self.state.frac - self.hidden.frac),
+        };
         Shifts {
             kept: (frac - self.state.frac) as u32,
             new: (frac - tanh) as u32,
             state: sigmoid + frac - self.state.frac,
-            index: self.state.frac - self.gate.frac,
-            hidden: sigmoid + tanh - self.hidden.frac,
+            index,
+            hidden,
         }
     }
 
     /// The next c and h.
-    pub fn step(&self, [i, f, g, o]: [i64; 4], c: i64) -> (i64, i64) {
+    pub fn step(&self, gates: [i64; 4], c: i64) -> (i64, i64) {
+        match self.kind {
+            runtime::Cell::Lstm => self.lstm(gates, c),
+            runtime::Cell::Gru => self.gru(gates, c),
+        }
+    }
+
+    fn lstm(&self, [i, f, g, o]: [i64; 4], c: i64) -> (i64, i64) {
         let shifts = self.shifts();
         let (kept, new) = (self.sigmoid.at(f) * c, self.sigmoid.at(i) * self.tanh.at(g));
         let c = self
@@ -129,10 +144,27 @@ impl Cell {
         (c, self.hidden.saturate(round_shift(h, shifts.hidden)))
     }
 
+    fn gru(&self, [r, z, n_x, n_h]: [i64; 4], c: i64) -> (i64, i64) {
+        let (shifts, one) = (self.shifts(), self.sigmoid.frac);
+        let v = (n_x << one) + self.sigmoid.at(r) * n_h;
+        let n = self.tanh.at(self.gate.saturate(round_shift(v, shifts.index))) << shifts.new;
+        let mean = (n << one) + self.sigmoid.at(z) * ((c << shifts.kept) - n);
+        let c = self.state.saturate(round_shift(mean, shifts.state));
+        (c, self.hidden.saturate(round_shift(c, shifts.hidden)))
+    }
+
     /// What h can be, 0 before the first input included.
     pub fn hidden_interval(&self) -> Interval {
+        let Shifts { state, hidden, .. } = self.shifts();
         let one = 1i64 << (self.sigmoid.frac + self.tanh.frac);
-        let shift = self.shifts().hidden;
-        Interval::new(-one, one).map(|h| self.hidden.saturate(round_shift(h, shift)))
+        let shown = match self.kind {
+            runtime::Cell::Lstm => Interval::new(-one, one),
+            // c begins at 0, and each c is a mean of the one before and of a tanh.
+            runtime::Cell::Gru => {
+                let one = one << self.shifts().new;
+                Interval::new(-one, one).map(|v| self.state.saturate(round_shift(v, state)))
+            }
+        };
+        shown.map(|h| self.hidden.saturate(round_shift(h, hidden)))
     }
 }

@@ -4,9 +4,9 @@ use super::{Dataflow, Edge, Kernel, Kind, Layer};
 use crate::interval::round_shift;
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Along, Error, Result};
 
-/// What the LSTMs of a network keep from one input of a sequence to the next.
+/// What the recurrent layers of a network keep from one input of a sequence to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The c and h of each layer; all 0 for one that is not there yet.
@@ -71,17 +71,27 @@ pub fn step_with(
                     .map(|(gates, x)| blend.apply(gates[0], gates[1], *x))
                     .collect()
             }
-            Kind::Lstm { gates, cell } => {
+            Kind::Recurrent { along, gates, cell } => {
                 let n = dataflow.yields(number).shape.channels;
-                let [c, h] = state.cells.entry(number).or_insert_with(|| [vec![0; n], vec![0; n]]);
-                let gates = kernel(gates, &[x, h].concat())?;
-                for (j, gates) in gates.chunks(4).enumerate() {
-                    (c[j], h[j]) = cell.step([gates[0], gates[1], gates[2], gates[3]], c[j]);
+                let zeros = || [vec![0; n], vec![0; n]];
+                let mut within = zeros();
+                let [c, h] = match along {
+                    Along::Inputs => state.cells.entry(number).or_insert_with(zeros),
+                    Along::Pixels => &mut within,
+                };
+                let mut all = vec![];
+                for x in x.chunks(layer.input.channels) {
+                    let four = compute(number, gates, &[x, h].concat())?;
+                    for (j, gates) in four.chunks(4).enumerate() {
+                        (c[j], h[j]) = cell.step([gates[0], gates[1], gates[2], gates[3]], c[j]);
+                    }
+                    all.extend_from_slice(h);
                 }
-                h.clone()
+                all
             }
             Kind::Pool { .. }
             | Kind::Upsample { .. }
+            | Kind::Last
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => {
@@ -122,6 +132,7 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
             let row = output.shape.width * output.shape.channels;
             across.chunks_exact(row).flat_map(|row| row.repeat(size.h)).collect()
         }
+        Kind::Last => x[x.len() - layer.input.channels..].to_vec(),
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| {
                 output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift))
@@ -143,7 +154,7 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
         Kind::Embedding { rows } => {
             x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect()
         }
-        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => {
+        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Recurrent { .. } => {
             return Err(Error::internal(
                 format_args!("layer `{}`", layer.name),
                 "has a kernel that was not computed",

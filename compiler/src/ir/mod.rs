@@ -6,9 +6,10 @@
 //! pixel, and so is each symbol of a sequence. The IR knows nothing of additions (those are the
 //! adder graph's), of streams, of engines or of clocks. Its meaning is [`interpret`].
 //!
-//! The gates of an LSTM or a highway layer are a kernel whose outputs come unit by unit; what
-//! becomes of them is in [`gated`]. An LSTM has a [`State`], which goes from one input to the next:
-//! the meaning of a sequence is [`step`]. A char-CNN reads an image of one row, a word; see
+//! The gates of a recurrent or a highway layer are a kernel whose outputs come unit by unit; what
+//! becomes of them is in [`gated`]. The kernel of a recurrent one is over a column of pixels, one
+//! for each step: its state goes from the one to the next. Along inputs there is one step, and a
+//! [`State`] goes from one input to the next: the meaning of a sequence is [`step`]. A char-CNN reads an image of one row, a word; see
 //! [`words`].
 //!
 //! Invariants, checked by [`verify`]:
@@ -36,8 +37,8 @@
 //!   the model's, within its budget, and read the channels of their group;
 //! - each channel's interval is what its layer makes of those it reads, within the format of its
 //!   edge;
-//! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the
-//!   gates' format asks;
+//! - the kernel of a recurrent layer reads x, then h, whose interval holds 0; tables are as long as
+//!   the gates' format asks;
 //! - the kernel of a char-CNN has the widest window as its input, row i of W_b reads no more than
 //!   the width of filter i, no coefficient is negative, and output i is that of row i alone, or
 //!   constant.
@@ -55,13 +56,14 @@ pub use chain::{Chain, Linear, Loaded, Op, OpKind, Role, Value, loadable};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
 pub use prove::prove;
+pub(crate) use text::{cell_word, parse_cell};
 pub use verify::verify;
 
 use crate::interval::Interval;
 use gated::{Blend, Cell, Curve};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::network::plan::HIGHWAY_PRODUCTS;
-use strassenc_runtime::{Extent, Format, Shape};
+use strassenc_runtime::{Along, Extent, Format, Shape};
 use words::gcd;
 
 /// What travels from one layer to others; edge 0 is the network's input, edge i + 1 what layer i
@@ -184,13 +186,18 @@ pub enum Kind {
         /// What makes the outputs from x, t and h.
         blend: Blend,
     },
-    /// A long short-term memory.
-    Lstm {
-        /// The kernel from x, then h, to i, f, g and o of each unit.
+    /// A layer with a state.
+    Recurrent {
+        /// What the state goes along.
+        along: Along,
+        /// The kernel from x, then h, to the four gates of each unit: a column of pixels, one for
+        /// each step.
         gates: Box<Kernel>,
         /// What makes the next c and h from the gates and c.
         cell: Cell,
     },
+    /// The last pixel of an image of one row.
+    Last,
 }
 
 impl Dataflow {
@@ -236,7 +243,9 @@ impl Dataflow {
 
     /// Whether it has a state, which goes from one input to the next.
     pub fn is_recurrent(&self) -> bool {
-        self.layers.iter().any(|layer| matches!(layer.kind, Kind::Lstm { .. }))
+        let along_inputs =
+            |layer: &Layer| matches!(layer.kind, Kind::Recurrent { along: Along::Inputs, .. });
+        self.layers.iter().any(along_inputs)
     }
 }
 
@@ -276,9 +285,10 @@ impl Layer {
             Kind::Spn(kernel)
             | Kind::CharCnn { filters: kernel, .. }
             | Kind::Highway { gates: kernel, .. }
-            | Kind::Lstm { gates: kernel, .. } => Some(kernel),
+            | Kind::Recurrent { gates: kernel, .. } => Some(kernel),
             Kind::Pool { .. }
             | Kind::Upsample { .. }
+            | Kind::Last
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => None,
@@ -295,12 +305,17 @@ impl Layer {
         }
     }
 
-    /// Data by data: products of a highway layer or an LSTM, for each of its units.
+    /// Data by data: products of a highway or a recurrent layer, for each of its units.
     pub fn products_of_a_unit(&self) -> usize {
-        match self.kind {
+        match &self.kind {
             Kind::Highway { .. } => HIGHWAY_PRODUCTS,
-            Kind::Lstm { .. } => strassenc_runtime::Cell::Lstm.products(),
+            Kind::Recurrent { cell, .. } => cell.kind.products(),
             _ => 0,
         }
+    }
+
+    /// Steps of a recurrent layer for each input.
+    pub fn steps(&self) -> usize {
+        self.kernel().map_or(1, |kernel| kernel.windows.count())
     }
 }

@@ -12,7 +12,7 @@ use crate::adder_graph::Matrix;
 use strassenc_runtime::model::{
     Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, Output, PoolKind, Table,
 };
-use strassenc_runtime::{Error, Extent, Format, Join, Model, Result, Shape};
+use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 
 /// Proves that a dataflow of all channels, which [`verify`](super::verify()) accepts, computes what
 /// the model does.
@@ -216,15 +216,33 @@ impl<'a> Walk<'a> {
                 equal("its format", &to.format, &edge.format)?;
                 Ok(vector)
             }
-            (ModelLayer::Recurrent(lstm), Kind::Lstm { gates, cell }) => {
-                due_of(&lstm.gates, 4).compare(gates, &lstm.gates.name)?;
-                let Cell { sigmoid, tanh, gate, state, hidden } = cell;
-                table(sigmoid, &lstm.sigmoid)?;
-                table(tanh, &lstm.tanh)?;
+            (ModelLayer::Recurrent(layer), Kind::Recurrent { along, gates, cell }) => {
+                let steps = match layer.along {
+                    Along::Inputs => {
+                        equal("its input", &own.input, &vector)?;
+                        1
+                    }
+                    Along::Pixels => {
+                        equal("its input", &own.input, &shape)?;
+                        shape.width
+                    }
+                };
+                due_of(&layer.gates, 4).every(steps).compare(gates, &layer.gates.name)?;
+                let Cell { kind, sigmoid, tanh, gate, state, hidden } = cell;
+                equal("what its state goes along", along, &layer.along)?;
+                equal("its cell", kind, &layer.kind)?;
+                table(sigmoid, &layer.sigmoid)?;
+                table(tanh, &layer.tanh)?;
                 equal("its gates' format", gate, &gates.chain.output)?;
-                equal("the format of c", state, &lstm.cell)?;
-                equal("the format of h", hidden, &lstm.hidden)?;
-                Ok(Shape::vector(lstm.gates.w_c.nrows() / 4))
+                equal("the format of c", state, &layer.cell)?;
+                equal("the format of h", hidden, &layer.hidden)?;
+                let channels = layer.gates.w_c.nrows() / 4;
+                Ok(Shape { height: 1, width: steps, channels })
+            }
+            (ModelLayer::Last(_), Kind::Last) => {
+                equal("its input", &own.input, &shape)?;
+                equal("its format", &to.format, &edge.format)?;
+                Ok(Shape { height: 1, width: 1, ..shape })
             }
             _ => Err("is another kind of layer".into()),
         }
@@ -409,6 +427,11 @@ fn requantised<'a>(
 }
 
 impl Due<'_> {
+    /// So many times, one below the other.
+    fn every(self, steps: usize) -> Self {
+        Due { windows: Windows { rows: steps, ..self.windows }, ..self }
+    }
+
     fn compare(&self, kernel: &Kernel, name: &str) -> Check {
         equal("its windows", &kernel.windows, &self.windows)?;
         equal("its patch", &kernel.patch, &self.patch)?;

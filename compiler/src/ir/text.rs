@@ -44,7 +44,7 @@ use crate::text::{
 use std::fmt;
 use std::str::FromStr;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Error, Extent, Format, Result};
+use strassenc_runtime::{self as runtime, Along, Error, Extent, Format, Result};
 
 impl fmt::Display for Dataflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +81,8 @@ impl fmt::Display for Layer {
             Kind::Embedding { .. } => "embedding",
             Kind::CharCnn { .. } => "char_cnn",
             Kind::Highway { .. } => "highway",
-            Kind::Lstm { .. } => "lstm",
+            Kind::Recurrent { ref cell, .. } => cell_word(cell.kind),
+            Kind::Last => "last",
         };
         writeln!(
             f,
@@ -109,11 +110,35 @@ impl fmt::Display for Layer {
             Kind::Highway { gates, blend: Blend { sigmoid, format: own } } => {
                 write!(f, "  blend {}\n  {sigmoid}\n{gates}", format(*own))
             }
-            Kind::Lstm { gates, cell: Cell { sigmoid, tanh, gate, state, hidden } } => {
+            Kind::Recurrent { along, gates, cell } => {
+                let Cell { sigmoid, tanh, gate, state, hidden, .. } = cell;
                 let [gate, state, hidden] = [gate, state, hidden].map(|v| format(*v));
-                write!(f, "  cell {gate}, {state}, {hidden}\n  {sigmoid}\n  {tanh}\n{gates}")
+                let along = along_word(*along);
+                write!(f, "  along {along}\n  cell {gate}, {state}, {hidden}\n")?;
+                write!(f, "  {sigmoid}\n  {tanh}\n{gates}")
             }
+            Kind::Last => Ok(()),
         }
+    }
+}
+
+/// What a layer with such a cell is in a text.
+pub(crate) fn cell_word(kind: runtime::Cell) -> &'static str {
+    match kind {
+        runtime::Cell::Lstm => "lstm",
+        runtime::Cell::Gru => "gru",
+    }
+}
+
+/// That of a [`cell_word`].
+pub(crate) fn parse_cell(word: &str) -> Option<runtime::Cell> {
+    [runtime::Cell::Lstm, runtime::Cell::Gru].into_iter().find(|kind| cell_word(*kind) == word)
+}
+
+fn along_word(along: Along) -> &'static str {
+    match along {
+        Along::Inputs => "inputs",
+        Along::Pixels => "pixels",
     }
 }
 
@@ -313,13 +338,17 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             let blend = Blend { sigmoid: curve(lines)?, format };
             Kind::Highway { gates: kernel(lines)?, blend }
         }
-        "lstm" => {
+        "lstm" | "gru" => {
+            let along = lines.after("along")?;
+            let along = [Along::Inputs, Along::Pixels].into_iter().find(|a| along_word(*a) == along)?;
             let formats = lines.after("cell")?.split(", ").map(parse_format);
             let [gate, state, hidden]: [Format; 3] =
                 formats.collect::<Option<Vec<_>>>()?.try_into().ok()?;
-            let cell = Cell { sigmoid: curve(lines)?, tanh: curve(lines)?, gate, state, hidden };
-            Kind::Lstm { gates: kernel(lines)?, cell }
+            let (kind, sigmoid, tanh) = (parse_cell(kind)?, curve(lines)?, curve(lines)?);
+            let cell = Cell { kind, sigmoid, tanh, gate, state, hidden };
+            Kind::Recurrent { along, gates: kernel(lines)?, cell }
         }
+        "last" => Kind::Last,
         _ => return None,
     };
     Some(Layer { name: name.into(), reads, input, kind })

@@ -51,7 +51,7 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
                 (all, kernel.chain.output)
             }
             Kind::Pool { kind, windows } => (pooled(&reads[0], *kind, *windows), to.format),
-            Kind::Upsample { .. } => (reads[0].intervals.clone(), to.format),
+            Kind::Upsample { .. } | Kind::Last => (reads[0].intervals.clone(), to.format),
             Kind::Add { shifts, shift } => {
                 (added([&reads[0], &reads[1]], to.format, *shifts, *shift), to.format)
             }
@@ -61,7 +61,7 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
             Kind::Embedding { .. }
             | Kind::CharCnn { .. }
             | Kind::Highway { .. }
-            | Kind::Lstm { .. } => {
+            | Kind::Recurrent { .. } => {
                 return fail("is of a kind whose parameters cannot be loaded at run time".into());
             }
         };

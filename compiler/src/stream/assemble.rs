@@ -1,22 +1,22 @@
 //! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
-    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
+    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
+    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature;
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
-use crate::ir::gated::{Cell, Curve};
+use crate::ir::gated::{self, Curve};
 use crate::ir::words::gcd;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use crate::schedule::Source;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Error, Format, Result, Shape};
+use strassenc_runtime::{Along, Error, Format, Result, Shape};
 
 /// What a layer works on.
 #[derive(Clone, Copy, Debug)]
@@ -411,7 +411,9 @@ impl<'a> Builder<'a> {
                 self.node(Some(number), "highway", Highway::from(blend), &[y, kept], &[z]);
                 z
             }
-            (Kind::Lstm { gates, cell }, engine) => self.lstm(number, gates, cell, engine)?,
+            (Kind::Recurrent { along, gates, cell }, engine) => {
+                self.recurrent(number, *along, (gates, cell), engine)?
+            }
             (Kind::Embedding { rows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
                 let x = self.convert(Some(number), "x", x, 1);
@@ -448,6 +450,12 @@ impl<'a> Builder<'a> {
                 let to = (lanes, format, to.shape.pixels() * words);
                 self.into(number, "upsample", upsample, x, to)
             }
+            (Kind::Last, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let (pixels, words) = (layer.input.pixels(), layer.input.channels / lanes);
+                self.into(number, "last", Last { pixels, words }, x, (lanes, format, words))
+            }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
                 let sides = self.branches(number, [lanes; 2]);
                 let words = to.shape.elements() / lanes;
@@ -477,6 +485,7 @@ impl<'a> Builder<'a> {
             (
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
+                | Kind::Last
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }
@@ -532,36 +541,40 @@ impl<'a> Builder<'a> {
     }
 
     /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the
-    /// next frame.
-    fn lstm(
+    /// next step.
+    fn recurrent(
         &mut self,
         number: usize,
-        gates: &Kernel,
-        cell: &Cell,
+        along: Along,
+        (gates, cell): (&Kernel, &gated::Cell),
         engine: Engine,
     ) -> Result<StreamId> {
         let (dataflow, joined) = (self.dataflow, gates.chain.input);
         let (layer, format) = (&dataflow.layers[number], dataflow.yields(number).format);
-        let n = dataflow.yields(number).shape.elements();
-        let n_in = gates.input.elements() - n;
+        let (n, all) = (dataflow.yields(number).shape.channels, gates.windows.count());
+        let n_in = gates.input.channels - n;
+        let steps = match along {
+            Along::Inputs => None,
+            Along::Pixels => Some(all),
+        };
         // As many elements a word as part both x and h, and the words of the kernel.
         let lanes = match engine {
             Engine::Folded(folded) => gcd(gcd(n_in, n), folded.wb.lanes),
             _ => gcd(n_in, n),
         };
         let words = [n_in / lanes, n / lanes];
-        let kept = self.stream(lanes, format, words[1]);
-        // All of h, so that a frame leaves before the next one comes.
+        let kept = self.stream(lanes, format, all * words[1]);
+        // All of h, so that a step leaves before the next one comes.
         let h = self.then(Some(number), "hidden", Fifo { depth: words[1], hidden: true }, kept);
         let x = self.take(layer.reads[0]);
         let x = self.convert(Some(number), "given", x, lanes);
-        let both = self.stream(lanes, joined, words[0] + words[1]);
-        self.node(Some(number), "recall", Recall { words }, &[x, h], &[both]);
+        let both = self.stream(lanes, joined, all * (words[0] + words[1]));
+        self.node(Some(number), "recall", Recall { words, steps }, &[x, h], &[both]);
         let y = self.kernel(number, gates, engine, both)?;
         let y = self.convert(Some(number), "gates", y, 4);
-        let z = self.into(number, "cell", LstmCell::from(cell), y, (1, format, n));
-        let leaves = self.stream(1, format, n);
-        let returns = if lanes == 1 { kept } else { self.stream(1, format, n) };
+        let z = self.into(number, "cell", Cell::of(cell, n, steps), y, (1, format, all * n));
+        let leaves = self.stream(1, format, all * n);
+        let returns = if lanes == 1 { kept } else { self.stream(1, format, all * n) };
         self.node(Some(number), "fork", Fork, &[z], &[leaves, returns]);
         if lanes > 1 {
             self.node(Some(number), "kept_widen", Widen { words: lanes }, &[returns], &[kept]);

@@ -2,8 +2,8 @@
 //! from the core's input to its outputs, and derives from the definitions what each node must be.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Lines,
-    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
+    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Last,
+    Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Table, Tanh, Upsample, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
@@ -11,7 +11,7 @@ use crate::folded::{FilterStep, Folded, Positions};
 use crate::ir::words::Words;
 use crate::ir::{self, Dataflow, EdgeId, Kind, Layer, Windows};
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Error, Format, Result, Shape};
+use strassenc_runtime::{Along, Error, Format, Result, Shape};
 
 /// Checks a graph that [`verify`](super::verify()) accepts: it is the dataflow, each layer on its
 /// engine. It shares nothing with [`assemble`](super::assemble()).
@@ -89,7 +89,7 @@ enum Holds {
 /// What is between the nodes of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// The h of the frame before.
+    /// The h of the step before.
     Before,
     /// x, then that h.
     Joined,
@@ -267,7 +267,13 @@ impl Due<'_> {
             // The words of all other FIFOs are found by their timing.
             Primitive::Fifo(fifo) => {
                 let hidden = matches!(x, Holds::Of(_, Step::Before));
-                let depth = if hidden { graph.ends(node).x().words } else { fifo.depth };
+                let depth = match (hidden, node.layer) {
+                    (true, Some(number)) => {
+                        let steps = self.dataflow.layers[number].steps();
+                        graph.ends(node).x().words / steps
+                    }
+                    _ => fifo.depth,
+                };
                 Rule::new(Fifo { depth, hidden }, enters, x)
             }
             Primitive::Fork(_) if matches!(x, Holds::Edge(_)) => Rule::new(own(), enters, x),
@@ -387,6 +393,10 @@ impl Due<'_> {
                 let upsample = Upsample { image, words, size: *size };
                 Rule::new(upsample, &reads, z).lanes(lanes, lanes)
             }
+            (Primitive::Last(_), Kind::Last) => {
+                let last = Last { pixels: layer.input.width, words: layer.input.channels / lanes };
+                Rule::new(last, &reads, z).lanes(lanes, lanes)
+            }
             (Primitive::Add(_), Kind::Add { shifts, shift }) => {
                 let add = Add { shifts: *shifts, shift: *shift };
                 Rule::new(add, &reads, z).lanes(lanes, lanes)
@@ -425,7 +435,7 @@ impl Holds {
 /// What the kernel of a layer reads.
 fn read(number: usize, layer: &Layer) -> Holds {
     match layer.kind {
-        Kind::Lstm { .. } => Holds::Of(number, Step::Joined),
+        Kind::Recurrent { .. } => Holds::Of(number, Step::Joined),
         _ => Holds::Edge(layer.reads[0]),
     }
 }
@@ -599,15 +609,19 @@ fn gated(number: usize, layer: &Layer, lanes: usize, is: &Primitive) -> Option<R
             let highway = Highway { frac: blend.sigmoid.frac, format: blend.format };
             Rule::new(highway, &[of(Step::Gates), Holds::Edge(layer.reads[1])], z)
         }
-        (Primitive::Recall(_), Kind::Lstm { gates, .. }) => {
+        (Primitive::Recall(_), Kind::Recurrent { along, gates, .. }) => {
             // There are four gates for each element of h.
-            let h = gates.output.elements() / 4;
-            let all = [gates.input.elements() - h, h];
-            let recall = Recall { words: all.map(|n| n.checked_div(lanes).unwrap_or(0)) };
+            let h = gates.output.channels / 4;
+            let all = [gates.input.channels - h, h];
+            let words = all.map(|n| n.checked_div(lanes).unwrap_or(0));
+            let recall = Recall { words, steps: counted(*along, layer) };
             Rule::new(recall, &[x, of(Step::Before)], of(Step::Joined))
         }
-        (Primitive::LstmCell(_), Kind::Lstm { cell, .. }) => {
-            let cell = LstmCell {
+        (Primitive::Cell(_), Kind::Recurrent { along, gates, cell }) => {
+            let cell = Cell {
+                kind: cell.kind,
+                units: gates.output.channels / 4,
+                steps: counted(*along, layer),
                 frac: [cell.sigmoid.frac, cell.tanh.frac],
                 bits: [cell.state.bits, cell.hidden.bits],
                 shifts: cell.shifts(),
@@ -616,4 +630,9 @@ fn gated(number: usize, layer: &Layer, lanes: usize, is: &Primitive) -> Option<R
         }
         _ => return None,
     })
+}
+
+/// The steps of a frame, where it starts a sequence by itself.
+fn counted(along: Along, layer: &Layer) -> Option<usize> {
+    (along == Along::Pixels).then_some(layer.input.width)
 }

@@ -17,8 +17,8 @@
 //! stream leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
-    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
+    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
+    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
@@ -26,6 +26,7 @@ use crate::emit::signature::Stream as Beats;
 use crate::folded::{FilterStep, Positions};
 use crate::ir::Windows;
 use crate::ir::gated::Shifts;
+use crate::ir::{cell_word, parse_cell};
 use crate::text::{
     self, Text, extent, format, numbers, parse_extent, parse_format, parse_numbers, parse_shape,
     parse_width, shape, size, width,
@@ -34,7 +35,7 @@ use std::fmt;
 use std::iter::{self, Peekable};
 use std::ops::RangeInclusive;
 use std::str::{FromStr, SplitWhitespace};
-use strassenc_runtime::{Error, Extent, Format, Result, Shape};
+use strassenc_runtime::{self as runtime, Error, Extent, Format, Result, Shape};
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -264,10 +265,11 @@ primitives! {
     "tanh": Tanh,
     "lookup": Lookup,
     "recall": Recall,
-    "lstm_cell": LstmCell,
+    "cell": Cell,
     "highway": Highway,
     "add": Add,
     "concat": Concat,
+    "last": Last,
 }
 
 plain! { Framer FrameEnd Fork }
@@ -290,12 +292,13 @@ parts! {
     Positions { characters, words, count, steps }
     Tanh { frac }
     Lookup { words, rows }
-    Recall { words }
-    LstmCell { frac, bits, shifts }
+    Recall { words, steps }
+    Cell { kind, units, steps, frac, bits, shifts }
     Shifts { kept, new, state, index, hidden }
     Highway { frac, format }
     Add { shifts, shift }
     Concat { together, words, shifts, shift }
+    Last { pixels, words }
 }
 
 /// The largest width, shift or number of stages that is read.
@@ -328,6 +331,7 @@ words! {
     Shape: |of| shape(*of), |word| parse_shape(word).filter(|shape| shape.elements() > 0);
     Table: |table| table.rom().into(),
         |word| TABLES.into_iter().find(|table| table.rom() == word);
+    runtime::Cell: |kind| cell_word(*kind).into(), parse_cell;
     Register: |register| match register {
             Register::Input => "input",
             Register::Between => "between",

@@ -5,7 +5,7 @@ use super::{Around, Check, element, format_is_sound, has_pads, index, kernel_is_
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::{Edge, Kernel, Kind, Layer, OpKind, Windows};
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Extent, Format, Shape};
+use strassenc_runtime::{self as runtime, Along, Extent, Format, Shape};
 
 /// Whether a layer yields what it makes of what it reads: at least one edge, two of a sum, a
 /// concatenation or a highway layer.
@@ -46,7 +46,21 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
             true => highway(from, to, gates, blend),
             false => Err("blends another edge than it reads".into()),
         },
-        Kind::Lstm { gates, cell } => lstm(from, to, gates, cell),
+        Kind::Recurrent { along, gates, cell } => {
+            let steps = match along {
+                Along::Inputs if input == flat => 1,
+                Along::Pixels if from.shape.height == 1 => {
+                    as_it_is()?;
+                    from.shape.width
+                }
+                _ => return Err(format!("goes along {along:?} of {}", from.shape)),
+            };
+            recurrent((from, steps), to, gates, cell)
+        }
+        Kind::Last => {
+            as_it_is()?;
+            last(from, to)
+        }
     }
 }
 
@@ -92,18 +106,20 @@ fn outputs(kernel: &Kernel) -> Vec<Range> {
     last.iter().flat_map(|op| &op.result.intervals).map(Range::of).collect()
 }
 
-/// The gates of a layer, from a vector to one of so many elements in this format.
+/// The gates of a layer, from a vector to one of so many elements in this format, so many times.
 fn gates(
     kernel: &Kernel,
-    [from, to]: [usize; 2],
+    [from, to, steps]: [usize; 3],
     formats: [Format; 2],
     enters: &dyn Fn(usize) -> Range,
 ) -> Check {
-    let vectors = (Shape::vector(from), Shape::vector(to));
-    if (kernel.input, kernel.output, kernel.windows) != (vectors.0, vectors.1, Windows::WHOLE) {
+    let column = |channels| Shape { height: steps, width: 1, channels };
+    let (from, to) = (column(from), column(to));
+    let windows = Windows::pixels(from);
+    if (kernel.input, kernel.output, kernel.windows) != (from, to, windows) {
         return Err(format!(
-            "has a kernel from {} to {}, not from {} to {}",
-            kernel.input, kernel.output, vectors.0, vectors.1
+            "has a kernel from {} to {}, not from {from} to {to}",
+            kernel.input, kernel.output
         ));
     }
     kernel_is_right(kernel, &Around { formats, enters: &|i| (enters(i), i), leaves: &|i| i })
@@ -143,6 +159,17 @@ fn upsample(from: &Edge, to: &Edge, size: Extent) -> Check {
     }
     if to.format != from.format {
         return Err(format!("makes {} of {}", to.format, from.format));
+    }
+    channels(to, "its pixels", |c| Ok(element(from, c)))
+}
+
+fn last(from: &Edge, to: &Edge) -> Check {
+    let due = Shape { width: 1, ..from.shape };
+    if from.shape.height != 1 || to.shape != due || to.whole != from.whole {
+        return Err(format!("makes {} of {}", to.shape, from.shape));
+    }
+    if to.format != from.format || to.channels != from.channels {
+        return Err(format!("makes {} of {}, or other channels", to.format, from.format));
     }
     channels(to, "its pixels", |c| Ok(element(from, c)))
 }
@@ -258,7 +285,7 @@ fn char_cnn(from: &Edge, to: &Edge, filters: &Kernel, widths: &[usize], tanh: &C
     if to.format != (Format { signed: true, bits: tanh.frac + 2, frac: tanh.frac as i32 }) {
         return Err(format!("yields {}, which is not the format of tanh", to.format));
     }
-    gates(filters, [taps.saturating_mul(e), n], [from.format, gate], &|i| {
+    gates(filters, [taps.saturating_mul(e), n, 1], [from.format, gate], &|i| {
         element(from, i).hull(Range::point(0))
     })?;
     let [w_b, m, w_c, _] = filters.chain.ops.as_slice() else {
@@ -310,7 +337,7 @@ fn highway(from: &Edge, to: &Edge, kernel: &Kernel, blend: &Blend) -> Check {
     if Range::whole(gate).hi < whole.hi {
         return Err(format!("has gates of {gate} for {}", from.format));
     }
-    gates(kernel, [n, n.saturating_mul(2)], [from.format, gate], &|i| element(from, i))?;
+    gates(kernel, [n, n.saturating_mul(2), 1], [from.format, gate], &|i| element(from, i))?;
     let made = outputs(kernel);
     // A mean of x and of h, cut to 0 and the largest x: it is between the two, and either one where
     // σ is 0 or 1.
@@ -325,12 +352,12 @@ fn highway(from: &Edge, to: &Edge, kernel: &Kernel, blend: &Blend) -> Check {
     })
 }
 
-fn lstm(from: &Edge, to: &Edge, kernel: &Kernel, cell: &Cell) -> Check {
-    let (n_in, n) = (from.shape.elements(), to.shape.channels);
-    if to.shape != Shape::vector(n) {
+fn recurrent((from, steps): (&Edge, usize), to: &Edge, kernel: &Kernel, cell: &Cell) -> Check {
+    let (n_in, n) = (from.shape.elements() / steps, to.shape.channels);
+    if to.shape != (Shape { height: 1, width: steps, channels: n }) {
         return Err(format!("makes {} of {}", to.shape, from.shape));
     }
-    let Cell { sigmoid, tanh, gate, state, hidden } = cell;
+    let Cell { kind, sigmoid, tanh, gate, state, hidden } = cell;
     [*gate, *state, *hidden].into_iter().try_for_each(format_is_sound)?;
     Table::of(sigmoid, true, *gate)?;
     Table::of(tanh, false, *gate)?;
@@ -340,6 +367,17 @@ fn lstm(from: &Edge, to: &Edge, kernel: &Kernel, cell: &Cell) -> Check {
     // What holds both x and h.
     let bits = from.format.bits + u32::from(!from.format.signed);
     let joined = Format { signed: true, bits: bits.max(hidden.bits), frac: 0 };
+    let h = match kind {
+        runtime::Cell::Lstm => lstm(cell)?,
+        runtime::Cell::Gru => gru(cell)?,
+    };
+    let sizes = [n_in.saturating_add(n), n.saturating_mul(4), steps];
+    gates(kernel, sizes, [joined, *gate], &|i| if i < n_in { element(from, i) } else { h })?;
+    channels(to, "all h", |_| Ok(h))
+}
+
+/// What the h of an LSTM can be.
+fn lstm(Cell { sigmoid, tanh, gate, state, hidden, .. }: &Cell) -> Check<Range> {
     let (s, t) = (i64::from(sigmoid.frac), i64::from(tanh.frac));
     let (one, both) = (1i128 << s, 1i128 << (s + t));
     // The new c: σ(f) · c + σ(i) · tanh(g), at the larger number of fractional bits.
@@ -352,9 +390,25 @@ fn lstm(from: &Edge, to: &Edge, kernel: &Kernel, cell: &Cell) -> Check {
     c.image(|c| shift(c, i64::from(state.frac) - i64::from(gate.frac)))?;
     // h: σ(o) · tanh(c).
     let whole = Range::whole(*hidden);
-    let h = Range { lo: -both, hi: both }
-        .image(|v| Ok(whole.cut(shift(v, s + t - i64::from(hidden.frac))?)))?;
-    let sizes = [n_in.saturating_add(n), n.saturating_mul(4)];
-    gates(kernel, sizes, [joined, *gate], &|i| if i < n_in { element(from, i) } else { h })?;
-    channels(to, "all h", |_| Ok(h))
+    Range { lo: -both, hi: both }
+        .image(|v| Ok(whole.cut(shift(v, s + t - i64::from(hidden.frac))?)))
+}
+
+/// What the h of a GRU can be.
+fn gru(Cell { sigmoid, tanh, gate, state, hidden, .. }: &Cell) -> Check<Range> {
+    let (s, t) = (i64::from(sigmoid.frac), i64::from(tanh.frac));
+    let (one, most) = (1i128 << s, i64::from(state.frac).max(t));
+    // v: n_x + σ(r) · n_h.
+    let n = Range::whole(*gate).image(|n| exact(exact(n)? * one))?;
+    Range::sum([(1, n), (1, n)])?;
+    // The new c: n + σ(z) · (c - n), at the larger number of fractional bits.
+    let c = Range::whole(*state).image(|c| shift(c, i64::from(state.frac) - most))?;
+    let n = Range { lo: -(1 << t), hi: 1 << t }.image(|n| shift(n, t - most))?;
+    let share = Range::sum([(1, c), (-1, n)])?.image(|v| exact(exact(v)? * one))?;
+    let of_all = n.image(|n| exact(exact(n)? * one))?;
+    Range::sum([(1, of_all), (1, share)])?;
+    // Means of 0 and of tanh, from the first step on: never beyond what 1 becomes.
+    let [of_c, of_h] = [Range::whole(*state), Range::whole(*hidden)];
+    let c = of_all.image(|v| Ok(of_c.cut(shift(v, s + most - i64::from(state.frac))?)))?;
+    c.image(|c| Ok(of_h.cut(shift(c, i64::from(state.frac) - i64::from(hidden.frac))?)))
 }

@@ -18,7 +18,7 @@ pub use lines::{Lines, Reader, Upsample, Window};
 pub use order::Patches;
 pub use queue::{Fifo, Fork, Register};
 pub use segment::Segment;
-pub use units::{Add, Concat, Highway, Lookup, LstmCell, Recall, Tanh};
+pub use units::{Add, Cell, Concat, Highway, Last, Lookup, Recall, Tanh};
 pub use width::{Repack, Serialiser, Widen};
 
 use super::Stream;
@@ -57,7 +57,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, LstmCell, Highway, Add, Concat,
+    Recall, Cell, Highway, Add, Concat, Last,
 }
 
 /// What is known of a primitive.

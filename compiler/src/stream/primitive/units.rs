@@ -6,7 +6,7 @@ use crate::emit::signature::Frames;
 use crate::figures::{Cells, Memory, MemoryKind};
 use crate::ir::gated::{self, Blend};
 use crate::stream::Stream;
-use strassenc_runtime::Format;
+use strassenc_runtime::{self as runtime, Format};
 use strassenc_runtime::error::count;
 
 /// The sum of two streams; see [`Kind::Add`](crate::ir::Kind::Add).
@@ -47,16 +47,25 @@ pub struct Tanh {
     pub frac: u32,
 }
 
-/// The words of x, then those of the h of the frame before.
+/// The words of x, then those of the h of the step before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recall {
     /// Words of x and of h.
     pub words: [usize; 2],
+    /// Steps of a frame, each of which starts a sequence; none where a frame is one step, and the
+    /// user bit says that it starts one.
+    pub steps: Option<usize>,
 }
 
-/// An LSTM from the gates of a unit to its h, a unit a word; it keeps c.
+/// A recurrent layer from the gates of a unit to its h, a unit a word; it keeps c.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LstmCell {
+pub struct Cell {
+    /// What it makes of them.
+    pub kind: runtime::Cell,
+    /// Units, which are the words of a step.
+    pub units: usize,
+    /// Steps of a frame, as those of a [`Recall`].
+    pub steps: Option<usize>,
     /// Fractional bits of σ and of tanh.
     pub frac: [u32; 2],
     /// Bits of c and of h.
@@ -74,9 +83,30 @@ pub struct Highway {
     pub format: Format,
 }
 
-impl From<&gated::Cell> for LstmCell {
-    fn from(cell: &gated::Cell) -> Self {
-        LstmCell {
+/// The last pixel of an image of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Last {
+    /// Pixels of the image.
+    pub pixels: usize,
+    /// Words of a pixel.
+    pub words: usize,
+}
+
+impl Cell {
+    /// Clocks from a unit's gates to its h.
+    fn stages(&self) -> u32 {
+        match self.kind {
+            runtime::Cell::Lstm => 14,
+            runtime::Cell::Gru => 15,
+        }
+    }
+
+    /// That of a layer with so many units and steps.
+    pub fn of(cell: &gated::Cell, units: usize, steps: Option<usize>) -> Self {
+        Cell {
+            kind: cell.kind,
+            units,
+            steps,
             frac: [cell.sigmoid.frac, cell.tanh.frac],
             bits: [cell.state.bits, cell.hidden.bits],
             shifts: cell.shifts(),
@@ -340,7 +370,7 @@ impl Part for Tanh {
 
 impl Part for Recall {
     fn modules(&self) -> &'static [&'static str] {
-        &["strassenc_recall"]
+        &["strassenc_recall", "strassenc_starts"]
     }
 
     fn sides(&self) -> [&'static [&'static str]; 2] {
@@ -349,11 +379,11 @@ impl Part for Recall {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, h, z) = (ends.x(), ends.inputs[1], ends.z());
-        let [of_x, of_h] = self.words;
+        let ([of_x, of_h], steps) = (self.words, self.steps.unwrap_or(1));
         vec![
-            [x.words, of_x],
-            [h.words, of_h],
-            [of_x + of_h, z.words],
+            [x.words, product([of_x, steps])],
+            [h.words, product([of_h, steps])],
+            [z.words, product([of_x.saturating_add(of_h), steps])],
             [x.lanes, z.lanes],
             [h.lanes, z.lanes],
         ]
@@ -361,21 +391,22 @@ impl Part for Recall {
 
     fn banner(&self, _: &Ends) -> String {
         let [x, h] = self.words.map(|words| count(words, "word"));
-        format!("x of this frame, {x}, then h of the frame before, {h}")
+        format!("x of this step, {x}, then h of the step before, {h}")
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
         let [x, h, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
         format!(
             ".LANES({}), .X_BITS({}), .X_SIGNED({}), .H_BITS({}), .Z_BITS({}),\n        \
-             .X_WORDS({}), .H_WORDS({})",
+             .X_WORDS({}), .H_WORDS({}), .STEPS({})",
             ends.x().lanes,
             x.bits,
             u8::from(x.signed),
             h.bits,
             z.bits,
             self.words[0],
-            self.words[1]
+            self.words[1],
+            self.steps.unwrap_or(0)
         )
     }
 
@@ -385,11 +416,12 @@ impl Part for Recall {
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        Size::new(2, counter(ends.z().words), ends.z().bits())
+        let steps = self.steps.unwrap_or(1);
+        Size::new(2, counter(ends.z().words / steps) + counter(steps), ends.z().bits())
     }
 }
 
-/// `at` is the next word of a frame, of which the first `x` come from x; in the first frame nothing
+/// `at` is the next word of a step, of which the first `x` come from x; in the first step nothing
 /// comes back.
 struct Joined {
     at: usize,
@@ -419,68 +451,168 @@ impl State for Joined {
     }
 }
 
-impl Part for LstmCell {
+impl Part for Cell {
     fn modules(&self) -> &'static [&'static str] {
-        &["strassenc_lstm_cell", "strassenc_curve", "strassenc_round"]
+        match self.kind {
+            runtime::Cell::Lstm => {
+                &["strassenc_lstm_cell", "strassenc_starts", "strassenc_curve", "strassenc_round"]
+            }
+            runtime::Cell::Gru => {
+                &["strassenc_gru_cell", "strassenc_starts", "strassenc_curve", "strassenc_round"]
+            }
+        }
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words, ends.z().words], [ends.x().lanes, 4], [ends.z().lanes, 1]]
+        let (x, z) = (ends.x(), ends.z());
+        let words = product([self.units, self.steps.unwrap_or(1)]);
+        vec![[x.words, words], [z.words, words], [x.lanes, 4], [z.lanes, 1]]
     }
 
     fn banner(&self, _: &Ends) -> String {
-        "Cell: c = f c + i g, h = o tanh(c), unit by unit".into()
+        match self.kind {
+            runtime::Cell::Lstm => "Cell: c = f c + i g, h = o tanh(c), unit by unit".into(),
+            runtime::Cell::Gru => "Cell: c = n + z (c - n), h = c, unit by unit".into(),
+        }
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        let LstmCell { frac: [sigmoid, tanh], bits: [c, h], shifts } = self;
+        let Cell { kind, units, steps, frac: [sigmoid, tanh], bits: [c, h], shifts } = self;
+        let (steps, gate) = (steps.unwrap_or(0), ends.x().format.bits);
+        // The index of a GRU's tanh has as many bits cut off as sigma has.
+        let index = match kind {
+            runtime::Cell::Lstm => format!(".INDEX_SHIFT({}), ", shifts.index),
+            runtime::Cell::Gru => String::new(),
+        };
         format!(
-            ".UNITS({}), .GATE_BITS({}), .SIGMOID_FRAC({sigmoid}), .TANH_FRAC({tanh}), \
-             .C_BITS({c}), .H_BITS({h}),\n        .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), \
-             .INDEX_SHIFT({}), .H_SHIFT({})",
-            ends.x().words,
-            ends.x().format.bits,
-            shifts.kept,
-            shifts.new,
-            shifts.state,
-            shifts.index,
-            shifts.hidden
+            ".UNITS({units}), .STEPS({steps}), .GATE_BITS({gate}), .SIGMOID_FRAC({sigmoid}), \
+             .TANH_FRAC({tanh}), .C_BITS({c}),\n        .H_BITS({h}), .KEPT_SHIFT({}), \
+             .NEW_SHIFT({}), .C_SHIFT({}), {index}.H_SHIFT({})",
+            shifts.kept, shifts.new, shifts.state, shifts.hidden
         )
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
         let (bits, [sigmoid, tanh]) = (ends.x().format.bits, self.frac);
+        let lookups: [&[&str]; 2] = match self.kind {
+            runtime::Cell::Lstm => [&["i", "f", "o"], &["g", "c"]],
+            runtime::Cell::Gru => [&["r", "z"], &["v"]],
+        };
         vec![
-            curve(Table::Sigmoid, bits, sigmoid, &["i", "f", "o"]),
-            curve(Table::Tanh, bits, tanh, &["g", "c"]),
+            curve(Table::Sigmoid, bits, sigmoid, lookups[0]),
+            curve(Table::Tanh, bits, tanh, lookups[1]),
         ]
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
-        Box::new(Pipe::new(14, ends))
+        Box::new(Pipe::new(self.stages(), ends))
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        let LstmCell { frac: [sigmoid, tanh], bits: [c, h], shifts } = *self;
-        let (units, gate) = (ends.x().words, ends.x().format.bits);
-        let curves = [sigmoid, sigmoid, sigmoid, tanh, tanh].map(|frac| curve_size(gate, frac));
+        let Cell { kind, units, steps, frac: [sigmoid, tanh], bits: [c, h], shifts } = *self;
+        let gate = ends.x().format.bits;
         let (s, t) = (sigmoid + 2, tanh + 2);
-        let [kept, new] = [s + c + shifts.kept, s + t + shifts.new].map(|bits| bits as usize);
-        // c', the index of its tanh, and h, each sum without what is cut off.
-        let cut = [shifts.state, shifts.index, shifts.hidden].map(|shift| shift.max(0) as usize);
-        let sums = [kept.max(new) + 2, c as usize + 1, (s + t) as usize + 1];
-        let sums = [0, 1, 2].map(|i| sums[i].saturating_sub(cut[i]));
-        let rounded = sums.iter().sum::<usize>() + (c + gate + h) as usize;
-        // c and the products lie in DSP blocks.
-        let packed = u64::from(c + s + c + 2 * (s + t));
+        // Sums that are rounded, what they are rounded to, their shifts; the bits of other sums, of
+        // what lies in DSP blocks beside c, and of what waits so many clocks.
+        let (curves, rounded, sums, products, waits) = match kind {
+            // c', the index of its tanh, and h.
+            runtime::Cell::Lstm => {
+                let sum = (s + c + shifts.kept).max(s + t + shifts.new);
+                let rounded = vec![
+                    (sum + 2, c, shifts.state),
+                    (c + 1, gate, shifts.index),
+                    (s + t + 1, h, shifts.hidden),
+                ];
+                let products = 2 * (s + t) + s + c;
+                let curves = vec![sigmoid, sigmoid, sigmoid, tanh, tanh];
+                (curves, rounded, sum, products, vec![(gate, 8)])
+            }
+            // v, c', and h.
+            runtime::Cell::Gru => {
+                let difference = (c + shifts.kept).max(t + shifts.new) + 1;
+                let share = s + difference;
+                let rounded = vec![
+                    (s + gate + 2, gate, shifts.index),
+                    (share + 1, c, shifts.state),
+                    (c + 1, h, shifts.hidden),
+                ];
+                let (sums, products) = (s + gate + difference + share, s + gate + share);
+                let waits = vec![(gate, 3), (gate, 4), (gate, 6), (difference, 3), (s, 1)];
+                (vec![sigmoid, sigmoid, tanh], rounded, sums, products, waits)
+            }
+        };
+        let kept = |(sum, to, shift): (u32, u32, i32)| {
+            (sum as usize).saturating_sub(shift.max(0) as usize) + to as usize
+        };
+        let rounded: usize = rounded.into_iter().map(kept).sum();
+        let packed = u64::from(c + products);
         let held = Cells { registers: packed, packed, ..Cells::default() };
-        let waits = Cells::delay(gate.into(), 8, 0) + users(14);
-        let mut size = Size::new(rounded + 18, 3 * counter(units), rounded + kept.max(new));
-        for curve in curves {
+        let waits = waits.into_iter().map(|(bits, clocks)| Cells::delay(bits.into(), clocks, 0));
+        let control = 3 * counter(units) + counter(steps.unwrap_or(1));
+        let mut size = Size::new(rounded + 4 + self.stages() as usize, control, rounded + sums as usize);
+        for curve in curves.iter().map(|frac| curve_size(gate, *frac)) {
             size.cells = size.cells + curve.cells;
             size.work += curve.work;
         }
-        size.and(held).and(waits).with(Memory::new(c as usize, units, MemoryKind::Registered))
+        let size = waits.fold(size, Size::and).and(held).and(users(self.stages() as usize));
+        size.with(Memory::new(c as usize, units, MemoryKind::Registered))
+    }
+}
+
+impl Part for Last {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_last"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, z) = (ends.x(), ends.z());
+        vec![
+            [x.words, product([self.pixels, self.words])],
+            [z.words, self.words],
+            [x.lanes, z.lanes],
+            [x.format.bits as usize, z.format.bits as usize],
+        ]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        format!("The last of {}", count(self.pixels, "pixel"))
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(".BITS({}), .PIXELS({}), .WORDS({})", ends.x().bits(), self.pixels, self.words)
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Shown { at: 0, first: (self.pixels - 1) * self.words, all: self.pixels * self.words })
+    }
+
+    fn size(&self, _: &Ends) -> Size {
+        Size::new(1, counter(product([self.pixels, self.words])), 0)
+    }
+}
+
+/// `at` is the next word of a frame; those from `first` on are shown.
+struct Shown {
+    at: usize,
+    first: usize,
+    all: usize,
+}
+
+impl State for Shown {
+    fn valid(&self, around: &Around) -> [bool; 2] {
+        [around.s[0].valid && self.at >= self.first, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [around.m[0].ready || self.at < self.first, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        if accept {
+            self.at = (self.at + 1) % self.all;
+        }
+        accept
     }
 }
 
