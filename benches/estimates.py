@@ -125,6 +125,7 @@ MORE = {
         FOLDED,
     ),
     "words": lambda n: (words(n(8, 12), n(3, 6), n(4, 8)), FOLDED),
+    "signal": lambda n: (signal(n(6, 12), n(2, 4), n(5, 7), n(4, 12)), FOLDED),
     "beats": lambda n: (
         vector(n(8, 14), n(4, 8), dense(n(6, 10), n(5, 9))),
         f"{FOLDED} --input-bits {16 * n(2, 4)} --output-bits {16 * n(2, 4)}",
@@ -159,6 +160,16 @@ def words(characters, elements, filters):
         "{ highway = {} }",
         "{ lstm = { units = 6 } }",
         dense(10),
+    ]
+
+
+def signal(time, channels, bits, units):
+    return f"input = {{ shape = [{time}, {channels}], bits = {bits}, frac = 5 }}", [
+        "{ conv1d = { channels = 4, kernel = 3 } }",
+        RELU,
+        f"{{ gru = {{ units = {units} }} }}",
+        '"last"',
+        dense(4),
     ]
 
 

@@ -22,7 +22,7 @@ module {{ module }} (
 {%- endfor %}
 {%- for r in block.registers %}
     reg [{{ r.bits - 1 }}:0] {{ r.name }};
-    always @(posedge aclk) {{ r.enable }}{{ r.name }} <= {{ r.of }};
+    always @(posedge {{ r.clk }}) {{ r.enable }}{{ r.name }} <= {{ r.of }};
 {%- endfor %}
 {%- for i in block.instances %}
     {{ i.module }}

@@ -772,7 +772,9 @@ impl Estimator<'_> {
                 let words = to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes);
                 (words as u64).max(elements / lanes as u64)
             }
-            (Kind::Add { .. } | Kind::Last, Choice::Elementwise { lanes }) => elements / lanes as u64,
+            (Kind::Add { .. } | Kind::Last, Choice::Elementwise { lanes }) => {
+                elements / lanes as u64
+            }
             (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
                 outputs / lanes as u64
             }

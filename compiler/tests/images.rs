@@ -388,11 +388,18 @@ fn random_models_are_lively_and_the_same_for_a_seed() {
         conv2d = { channels = 8, kernel = 3, groups = 4 } }, \"relu\", { conv2d = { channels = 6, \
         kernel = 1, groups = 2 } }, \"flatten\", { dense = { units = 5 } }]\n\
         spn = { plain = true }\n";
-    let plain = network::Network::parse("plain", plain).unwrap();
-    let made = make(&plain, 1);
-    assert!(made.layers[..2].iter().all(|layer| layer.is_lively()), "{:?}", made.layers);
-    for (image, outputs) in images(&plain).iter().zip(&made.outputs) {
-        assert_eq!(golden::infer(&made.model, image).unwrap(), *outputs);
+    // Recurrent layers along a signal.
+    let signal = "name = \"signal\"\ninput = { shape = [12, 2], bits = 8, frac = 7 }\nlayers = [{ \
+        conv1d = { channels = 4, kernel = 3 } }, \"relu\", { lstm = { units = 8 } }, { gru = { \
+        units = 6 } }, \"last\", { dense = { units = 3 } }]\n";
+    for text in [plain, signal] {
+        let network = network::Network::parse("drawn", text).unwrap();
+        let made = make(&network, 1);
+        let (_, hidden) = made.layers.split_last().unwrap();
+        assert!(hidden.iter().all(|layer| layer.is_lively()), "{:?}", made.layers);
+        for (image, outputs) in images(&network).iter().zip(&made.outputs) {
+            assert_eq!(golden::infer(&made.model, image).unwrap(), *outputs);
+        }
     }
     let images = images(&network);
     let made = make(&network, 1);

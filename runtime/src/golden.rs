@@ -152,6 +152,18 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     Ok(edges)
 }
 
+/// What a layer that is no head yields for several values of this shape and format, one after the
+/// other.
+///
+/// # Errors
+/// Where a size does not fit.
+#[cfg(feature = "train")]
+pub(crate) fn of_layer(layer: &Layer, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
+    let values = x.chunks_exact(edge.0.elements());
+    let of_each = values.map(|x| self::layer(layer, x, edge, &mut vec![]));
+    Ok(of_each.collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// Checks that an input vector is one of the network's.
 fn check(model: &Model, input: &[i64]) -> Result<()> {
     let format = model.input.format;

@@ -523,7 +523,7 @@ impl Layer {
             Layer::CharCnn(_) => "char-CNN".into(),
             Layer::Highway(_) => "highway".into(),
             Layer::Recurrent(layer) => layer.kind.kind().into(),
-            Layer::Last(_) => "last".into(),
+            Layer::Last(_) => "last pixel".into(),
         }
     }
 

@@ -16,7 +16,7 @@ mod loss;
 mod matmul;
 mod measures;
 mod optimiser;
-mod quantise;
+pub(crate) mod quantise;
 mod recurrent;
 mod run;
 mod schedule;

@@ -1,5 +1,6 @@
 //! Models over sequences with random weights, the same for the same seed.
 
+use crate::images::row_model;
 use crate::models::{LayerRecipe, dense, inputs, ternary};
 use ndarray::{Array1, Array2};
 use rand::{RngExt, SeedableRng};
@@ -10,7 +11,13 @@ use strassenc_runtime::model::{
 };
 use strassenc_runtime::{Along, Cell, Format, Model, golden};
 
-/// A model whose table is too large for the text of its ROM, which is in a file of its own.
+/// A [`sequence_model`], or every third time a [`row_model`].
+pub fn recurrent_model(seed: u64) -> Model {
+    if seed % 3 == 2 { row_model(seed) } else { sequence_model(seed) }
+}
+
+/// A model of LSTMs whose table is too large for the text of its ROM, which is in a file of its
+/// own.
 pub fn large_table_model() -> Model {
     let large = |mut model: Model| {
         let Layer::Embedding(embedding) = model.layers.first_mut()? else { return None };
@@ -21,7 +28,9 @@ pub fn large_table_model() -> Model {
         };
         embedding.table = Array2::from_shape_fn((rows, n), element);
         model.input.format.bits = 12;
-        (rows * n * bits > 64 << 10 && model.input.elements() == 1).then_some(model)
+        let is_gru = |layer: &Layer| matches!(layer, Layer::Recurrent(r) if r.kind == Cell::Gru);
+        let large = rows * n * bits > 64 << 10 && model.input.elements() == 1;
+        (large && !model.layers.iter().any(is_gru)).then_some(model)
     };
     // Outputs of many values, so that a wrong one among them shows.
     let varied = |model: &Model| {

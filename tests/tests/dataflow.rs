@@ -6,7 +6,7 @@ use strassenc::interval::Interval;
 use strassenc::ir::{self, Chain, Dataflow, Kind, OpKind, Role};
 use strassenc::lower::{lower, prune};
 use strassenc_runtime::Model;
-use strassenc_tests::{image_model, random_model, recipes, sequence_model};
+use strassenc_tests::{image_model, random_model, recipes, recurrent_model};
 
 /// What a broken pass might do to an operation.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ fn models() -> impl Strategy<Value = Model> {
     prop_oneof![
         recipes().prop_map(|recipe| random_model(&recipe)),
         any::<u64>().prop_map(image_model),
-        any::<u64>().prop_map(sequence_model),
+        any::<u64>().prop_map(recurrent_model),
     ]
 }
 

@@ -430,7 +430,7 @@ fn a_damaged_sign_within_windows_and_gates_is_found_by_name() {
     let asked = compile::Options { target, ..Default::default() };
     let is_wanted = |layer: &Layer| match &layer.kind {
         Kind::Spn(kernel) => kernel.windows.count() > 3,
-        Kind::Lstm { .. } => true,
+        Kind::Recurrent { .. } => true,
         _ => false,
     };
     for of_images in [true, false] {

@@ -15,17 +15,17 @@ use strassenc::compile::{LayerEngine, Made, Options, Pass, Problem, compile_unti
 use strassenc::engine::Choice;
 use strassenc::folded::{self, Digits, Folded};
 use strassenc::interval::Interval;
-use strassenc::ir::gated::Curve;
+use strassenc::ir::gated::{Cell, Curve};
 use strassenc::ir::{self, Dataflow, EdgeId, Kernel, Kind, OpKind, Role, Windows};
 use strassenc::lower::lower;
 use strassenc::multipliers::Multipliers;
 use strassenc::stream::primitive::{Register, Table};
 use strassenc::stream::{self, Engine, Graph, Lines, Primitive, StreamId};
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Format, Model};
+use strassenc_runtime::{self as runtime, Along, Format, Model};
 use strassenc_tests::{
     any_streams, headed_model, image_model, property, random_engines, random_model, recipes,
-    sequence_model,
+    recurrent_model, row_model, sequence_model,
 };
 
 /// Changes what it is named after, in layer `number`; whether the layer has it.
@@ -36,7 +36,8 @@ fn models() -> Vec<Model> {
     let vectors =
         (0..12).map(|_| random_model(&recipes().new_tree(&mut runner).unwrap().current()));
     let images = (0..24).map(image_model);
-    vectors.chain(images).chain((0..16).map(sequence_model)).collect()
+    let sequences = (0..16).map(sequence_model).chain((0..12).map(row_model));
+    vectors.chain(images).chain(sequences).collect()
 }
 
 /// What a layer is, as finely as mutations should meet it.
@@ -57,11 +58,12 @@ fn kind(dataflow: &Dataflow, number: usize) -> &'static str {
         Kind::Embedding { .. } => "embedding",
         Kind::CharCnn { .. } => "char-CNN",
         Kind::Highway { .. } => "highway",
-        Kind::Lstm { .. } => "LSTM",
+        Kind::Recurrent { cell, .. } => cell.kind.kind(),
+        Kind::Last => "last pixel",
     }
 }
 
-const LINEAR: [&str; 8] = [
+const LINEAR: [&str; 9] = [
     "product of data",
     "depthwise convolution",
     "grouped convolution",
@@ -70,20 +72,29 @@ const LINEAR: [&str; 8] = [
     "char-CNN",
     "highway",
     "LSTM",
+    "GRU",
 ];
 
 /// The last one is always the first layer, as a product of data is.
-const OTHERS: [&str; 6] =
-    ["largest of a window", "sum of a window", "upsampling", "sum", "concatenation", "embedding"];
+const OTHERS: [&str; 7] = [
+    "last pixel",
+    "largest of a window",
+    "sum of a window",
+    "upsampling",
+    "sum",
+    "concatenation",
+    "embedding",
+];
 
 fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
     match &mut dataflow.layers[number].kind {
         Kind::Spn(kernel)
         | Kind::CharCnn { filters: kernel, .. }
         | Kind::Highway { gates: kernel, .. }
-        | Kind::Lstm { gates: kernel, .. } => Some(kernel),
+        | Kind::Recurrent { gates: kernel, .. } => Some(kernel),
         Kind::Pool { .. }
         | Kind::Upsample { .. }
+        | Kind::Last
         | Kind::Add { .. }
         | Kind::Concat { .. }
         | Kind::Embedding { .. } => None,
@@ -123,7 +134,7 @@ fn curves(dataflow: &mut Dataflow, number: usize) -> Vec<&mut Curve> {
     match &mut dataflow.layers[number].kind {
         Kind::CharCnn { tanh, .. } => vec![tanh],
         Kind::Highway { blend, .. } => vec![&mut blend.sigmoid],
-        Kind::Lstm { cell, .. } => vec![&mut cell.sigmoid, &mut cell.tanh],
+        Kind::Recurrent { cell, .. } => vec![&mut cell.sigmoid, &mut cell.tanh],
         _ => vec![],
     }
 }
@@ -179,7 +190,7 @@ const OF_ALL: &[(&str, Mutate)] = &[
                 }
             }
             Kind::Highway { blend, .. } => more(&mut blend.format),
-            Kind::Lstm { cell, .. } => more(&mut cell.hidden),
+            Kind::Recurrent { cell, .. } => more(&mut cell.hidden),
             _ => {}
         }
         true
@@ -442,24 +453,40 @@ const OF_ONE: &[(&str, &str, Mutate)] = &[
         blend.format.bits += 1;
         true
     }),
-    ("LSTM", "bits of c", |d, n| {
-        let Kind::Lstm { cell, .. } = &mut d.layers[n].kind else { return false };
-        cell.state.bits += 1;
-        true
+];
+
+fn cell(dataflow: &mut Dataflow, number: usize) -> Option<(&mut Along, &mut Cell)> {
+    match &mut dataflow.layers[number].kind {
+        Kind::Recurrent { along, cell, .. } => Some((along, cell)),
+        _ => None,
+    }
+}
+
+/// Those of recurrent layers.
+const OF_CELLS: &[(&str, Mutate)] = &[
+    ("bits of c", |d, n| cell(d, n).map(|(_, cell)| cell.state.bits += 1).is_some()),
+    ("fraction of c", |d, n| cell(d, n).map(|(_, cell)| cell.state.frac += 1).is_some()),
+    ("format of h", |d, n| cell(d, n).map(|(_, cell)| cell.hidden.frac += 1).is_some()),
+    ("format of the gates", |d, n| cell(d, n).map(|(_, cell)| cell.gate.frac += 1).is_some()),
+    ("cell", |d, n| {
+        let other = |kind| match kind {
+            runtime::Cell::Lstm => runtime::Cell::Gru,
+            runtime::Cell::Gru => runtime::Cell::Lstm,
+        };
+        cell(d, n).map(|(_, cell)| cell.kind = other(cell.kind)).is_some()
     }),
-    ("LSTM", "fraction of c", |d, n| {
-        let Kind::Lstm { cell, .. } = &mut d.layers[n].kind else { return false };
-        cell.state.frac += 1;
-        true
+    ("what the state goes along", |d, n| {
+        let other = |along| match along {
+            Along::Inputs => Along::Pixels,
+            Along::Pixels => Along::Inputs,
+        };
+        cell(d, n).map(|(along, _)| *along = other(*along)).is_some()
     }),
-    ("LSTM", "format of h", |d, n| {
-        let Kind::Lstm { cell, .. } = &mut d.layers[n].kind else { return false };
-        cell.hidden.frac += 1;
-        true
-    }),
-    ("LSTM", "format of the gates", |d, n| {
-        let Kind::Lstm { cell, .. } = &mut d.layers[n].kind else { return false };
-        cell.gate.frac += 1;
+    ("steps", |d, n| {
+        let Kind::Recurrent { gates, .. } = &mut d.layers[n].kind else { return false };
+        (gates.input.height, gates.output.height) =
+            (gates.input.height + 1, gates.output.height + 1);
+        gates.windows.rows += 1;
         true
     }),
 ];
@@ -472,12 +499,13 @@ fn mutations() -> Vec<(&'static str, Mutate, Vec<&'static str>)> {
     };
     let of_one = OF_ONE.iter().map(|(kind, name, mutate)| (*name, *mutate, vec![*kind]));
     all(OF_ALL, &[&LINEAR[..], &OTHERS].concat())
-        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..4]].concat()))
+        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..5]].concat()))
         .chain(all(OF_KERNELS, &LINEAR))
         .chain(all(OF_COEFFICIENTS, &LINEAR[1..]))
-        .chain(all(OF_REQUANTISED, &["convolution", "dense", "char-CNN", "highway", "LSTM"]))
+        .chain(all(OF_REQUANTISED, &["convolution", "dense", "char-CNN", "highway", "LSTM", "GRU"]))
         .chain(all(OF_WINDOWS, &["convolution", "largest of a window", "sum of a window"]))
-        .chain(all(OF_TABLES, &["char-CNN", "highway", "LSTM"]))
+        .chain(all(OF_TABLES, &["char-CNN", "highway", "LSTM", "GRU"]))
+        .chain(all(OF_CELLS, &["LSTM", "GRU"]))
         .chain(of_one)
         .collect()
 }
@@ -524,7 +552,7 @@ fn what_lowering_makes_of_any_model_is_proved() {
     let mut runner = TestRunner::new(property(1, 52));
     let mut vectors = || random_model(&recipes().new_tree(&mut runner).unwrap().current());
     let models: Vec<Model> =
-        (100..400).flat_map(|seed| [vectors(), image_model(seed), sequence_model(seed)]).collect();
+        (100..400).flat_map(|seed| [vectors(), image_model(seed), recurrent_model(seed)]).collect();
     models.par_iter().for_each(|model| {
         let dataflow = lower(model).unwrap();
         ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model)).unwrap();
@@ -792,7 +820,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, LstmCell, Highway, Add, Concat,
+    Recall, Cell, Highway, Add, Concat, Last,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.
@@ -917,7 +945,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Register, "entries", |p| if let Register::Output { entries } = p {
         *entries ^= 3
     }),
-    of!(Fifo, "h of an LSTM", |p| p.hidden ^= true),
+    of!(Fifo, "h of a recurrent layer", |p| p.hidden ^= true),
     of!(Widen, "words", |p| p.words += 1),
     of!(Repack, "elements", |p| p.elements += 1),
     of!(Repack, "elements that are missing", |p| p.elements -= 1),
@@ -1006,15 +1034,24 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Recall, "words of x", |p| p.words[0] += 1),
     of!(Recall, "words of h", |p| p.words[1] += 1),
     of!(Recall, "x and h", |p| p.words.reverse()),
-    of!(LstmCell, "fraction of sigmoid", |p| p.frac[0] += 1),
-    of!(LstmCell, "fraction of tanh", |p| p.frac[1] += 1),
-    of!(LstmCell, "bits of c", |p| p.bits[0] += 1),
-    of!(LstmCell, "bits of h", |p| p.bits[1] += 1),
-    of!(LstmCell, "shift of the c before", |p| p.shifts.kept += 1),
-    of!(LstmCell, "shift of what is new", |p| p.shifts.new += 1),
-    of!(LstmCell, "shift of c", |p| p.shifts.state += 1),
-    of!(LstmCell, "shift of the index", |p| p.shifts.index += 1),
-    of!(LstmCell, "shift of h", |p| p.shifts.hidden += 1),
+    of!(Recall, "steps", |p| p.steps = Some(p.steps.map_or(1, |steps| steps + 1))),
+    of!(Recall, "starts", |p| p.steps = if p.steps.is_none() { Some(1) } else { None }),
+    of!(Cell, "cell", |p| p.kind = match p.kind {
+        runtime::Cell::Lstm => runtime::Cell::Gru,
+        runtime::Cell::Gru => runtime::Cell::Lstm,
+    }),
+    of!(Cell, "units", |p| p.units += 1),
+    of!(Cell, "steps", |p| p.steps = Some(p.steps.map_or(1, |steps| steps + 1))),
+    of!(Cell, "starts", |p| p.steps = if p.steps.is_none() { Some(1) } else { None }),
+    of!(Cell, "fraction of sigmoid", |p| p.frac[0] += 1),
+    of!(Cell, "fraction of tanh", |p| p.frac[1] += 1),
+    of!(Cell, "bits of c", |p| p.bits[0] += 1),
+    of!(Cell, "bits of h", |p| p.bits[1] += 1),
+    of!(Cell, "shift of the c before", |p| p.shifts.kept += 1),
+    of!(Cell, "shift of what is new", |p| p.shifts.new += 1),
+    of!(Cell, "shift of c", |p| p.shifts.state += 1),
+    of!(Cell, "shift of the index", |p| p.shifts.index += 1),
+    of!(Cell, "shift of h", |p| p.shifts.hidden += 1),
     of!(Highway, "fraction of sigmoid", |p| p.frac += 1),
     of!(Highway, "bits of x", |p| p.format.bits += 1),
     of!(Highway, "sign of x", |p| p.format.signed ^= true),
@@ -1028,6 +1065,8 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Concat, "shift of a", |p| p.shifts[0] += 1),
     of!(Concat, "shift of b", |p| p.shifts[1] += 1),
     of!(Concat, "shift of both", |p| p.shift += 1),
+    of!(Last, "pixels", |p| p.pixels += 1),
+    of!(Last, "words of a pixel", |p| p.words += 1),
 ];
 
 /// What each mutation makes of node `i`, where the node has what it changes.

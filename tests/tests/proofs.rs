@@ -295,6 +295,20 @@ const PROOFS: &[Proof] = &[
         }],
     },
     Proof {
+        name: "last",
+        parts: &[],
+        parameters: &[
+            "-set PIXELS 1 -set WORDS 2",
+            "-set PIXELS 3 -set WORDS 1",
+            "-set PIXELS 2 -set WORDS 3",
+        ],
+        faults: &[Fault {
+            parameters: "-set PIXELS 2 -set WORDS 3",
+            from: "assign s_ready = m_ready | !shown;",
+            to: "assign s_ready = m_ready;",
+        }],
+    },
+    Proof {
         name: "patches",
         parts: &[],
         parameters: &[

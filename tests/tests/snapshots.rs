@@ -5,7 +5,9 @@ use ndarray::{Array1, Array2, Array3, Array4};
 use std::path::Path;
 use strassenc::build::{self, Options};
 use strassenc::engine::{Allowed, Target};
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Output, Provenance, Recurrent, Table};
+use strassenc_runtime::model::{
+    Conv2d, Dense, Edge, Last, Layer, Output, Provenance, Recurrent, Table,
+};
 use strassenc_runtime::{Along, Cell, Extent, Format, Model};
 
 const SIGNED: Format = Format { signed: true, bits: 4, frac: 3 };
@@ -87,23 +89,36 @@ fn a_folded_layer_is_what_its_snapshot_shows() {
     compare(&model("folded", &[2], layers), &Options { target, ..Options::default() });
 }
 
-#[test]
-fn an_lstm_is_what_its_snapshot_shows() {
+/// A recurrent layer of one unit.
+fn recurrent(kind: Cell, along: Along) -> Layer {
     let gate = Format { signed: true, bits: 3, frac: 1 };
     let output = Output::Requantised { shifts: Array1::from_elem(4, 1), format: gate };
-    let mut gates = dense("lstm", [2, 4], output);
+    let mut gates = dense(&kind.kind().to_lowercase(), [2, 4], output);
     // A row reads x or h.
     gates.w_b = Array2::from_shape_fn((4, 2), |(i, j)| i8::from(i % 2 == j));
     let table = |values: [i32; 4]| Table { values: Array1::from_vec(values.to_vec()), frac: 3 };
-    let lstm = Recurrent {
-        kind: Cell::Lstm,
-        along: Along::Inputs,
+    Layer::Recurrent(Recurrent {
+        kind,
+        along,
         gates,
         sigmoid: table([4, 5, 6, 7]),
         tanh: table([0, 4, 6, 7]),
         cell: Format { signed: true, bits: 6, frac: 3 },
         hidden: SIGNED,
-    };
-    let layers = vec![Layer::Recurrent(lstm), Layer::Dense(dense("scores", [1, 1], Output::Raw))];
+    })
+}
+
+#[test]
+fn an_lstm_is_what_its_snapshot_shows() {
+    let scores = Layer::Dense(dense("scores", [1, 1], Output::Raw));
+    let layers = vec![recurrent(Cell::Lstm, Along::Inputs), scores];
     compare(&model("recurrent", &[1], layers), &Options::default());
+}
+
+#[test]
+fn a_gru_along_pixels_is_what_its_snapshot_shows() {
+    let scores = Layer::Dense(dense("scores", [1, 1], Output::Raw));
+    let last = Layer::Last(Last { name: "last".into() });
+    let layers = vec![recurrent(Cell::Gru, Along::Pixels), last, scores];
+    compare(&model("along_pixels", &[1, 3, 1], layers), &Options::default());
 }

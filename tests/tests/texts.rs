@@ -19,7 +19,7 @@ use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{
     any_search, any_streams, headed_model, image_model, random_engines, random_model, recipes,
-    sequence_model,
+    row_model, sequence_model,
 };
 
 fn models() -> impl Strategy<Value = Model> {
@@ -28,6 +28,7 @@ fn models() -> impl Strategy<Value = Model> {
         1 => any::<u64>().prop_map(image_model),
         1 => any::<u64>().prop_map(headed_model),
         1 => any::<u64>().prop_map(sequence_model),
+        1 => any::<u64>().prop_map(row_model),
     ]
 }
 
@@ -232,8 +233,8 @@ fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
         };
         words.extend(nodes.filter_map(word));
     }
-    let all = "accumulate add array bank collector concat fifo fork frame_end framer highway \
-        lookup lstm_cell patches positions reader recall register repack requantise segment \
+    let all = "accumulate add array bank cell collector concat fifo fork frame_end framer highway \
+        last lookup patches positions reader recall register repack requantise segment \
         serialiser tanh upsample widen window";
     let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
     assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");

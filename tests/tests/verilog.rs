@@ -19,7 +19,7 @@ use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
-    any_search, any_streams, image_model, inputs, property, random_model, recipes, sequence_model,
+    any_search, any_streams, image_model, inputs, property, random_model, recipes, recurrent_model,
     simulate_testbench, tools, verilators,
 };
 
@@ -149,7 +149,7 @@ fn emitted((model, asked, options): &Core) -> Emitted {
 #[test]
 fn the_text_of_no_kind_of_network_depends_on_threads() {
     let options = Options::default();
-    for model in (0..12).flat_map(|seed| [image_model(seed), sequence_model(seed)]) {
+    for model in (0..12).flat_map(|seed| [image_model(seed), recurrent_model(seed)]) {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| emit(&quiet(&model, &options), &options.emit()).unwrap().files)

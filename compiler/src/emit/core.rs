@@ -119,8 +119,10 @@ pub(super) struct Delayed {
     pub name: String,
     pub bits: usize,
     pub of: String,
+    /// The clock of the module that it is in.
+    pub clk: &'static str,
     /// The condition on it, where there is one.
-    pub enable: &'static str,
+    pub enable: String,
 }
 
 pub(super) struct Instance {
@@ -553,18 +555,15 @@ impl<'a> Core<'a> {
         block: &mut Block,
     ) {
         let (s, m) = (&names[&node.inputs[0]], &names[&node.outputs[0]]);
-        let clock = match (node.layer, self.clken) {
-            (Some(_), true) => ".clk(clk), .clken(clken)",
-            (Some(_), false) => ".clk(clk)",
-            (None, true) => ".clk(aclk), .clken(aclken)",
-            (None, false) => ".clk(aclk)",
-        };
+        let (clk, clken) = clock_of(node.layer);
+        let enabled = if self.clken { format!(", .clken({clken})") } else { String::new() };
+        let clock = format!(".clk({clk}){enabled}");
         let mut data = format!("{s}_data");
         if segment.registered {
             let name = format!("{}_x", node.name);
             let bits = self.compiled.graph.ends(node).x().bits();
-            let enable = if self.clken { "if (aclken) " } else { "" };
-            block.registers.push(Delayed { name: name.clone(), bits, of: data, enable });
+            let enable = if self.clken { format!("if ({clken}) ") } else { String::new() };
+            block.registers.push(Delayed { name: name.clone(), bits, of: data, clk, enable });
             data = name;
         }
         let mut first = format!("{s}_valid & {s}_ready");
@@ -643,7 +642,7 @@ impl<'a> Core<'a> {
 
     /// The clock ports of a primitive.
     fn primitive_clock(&self, layer: Option<usize>) -> String {
-        let (clk, clken) = if layer.is_some() { ("clk", "clken") } else { ("aclk", "aclken") };
+        let (clk, clken) = clock_of(layer);
         let enable = if self.clken { clken } else { "1'b1" };
         format!(".clk({clk}), .clken({enable}), .rst(rst)")
     }
@@ -1120,6 +1119,11 @@ pub(super) fn primitives(used: &[&str]) -> Vec<File> {
     (PRIMITIVES.iter().filter(|(name, _)| used.contains(name)))
         .map(|(name, text)| File { path: file(name), text: (*text).into() })
         .collect()
+}
+
+/// The names of the clock and its enable: within a layer's module, or in the core.
+fn clock_of(layer: Option<usize>) -> (&'static str, &'static str) {
+    if layer.is_some() { ("clk", "clken") } else { ("aclk", "aclken") }
 }
 
 /// Whether a layer has nodes of its own, which are in its module.

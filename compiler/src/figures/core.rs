@@ -390,12 +390,13 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
                 kernel * if conv.depthwise() { 1 } else { from.whole }
             }
             (_, Kind::Spn(_)) => from.elements_of_model(),
-            _ => kernel.input.elements(),
+            _ => kernel.input.channels,
         };
-        let outputs = if let Kind::Spn(_) = ir.kind {
-            to.elements_of_model()
-        } else {
-            kernel.output.elements()
+        let outputs = match &ir.kind {
+            Kind::Spn(_) => to.elements_of_model(),
+            // Each SPN of a gate is over x or h: half of what the ordinary gate reads.
+            Kind::Recurrent { cell, .. } => to.shape.elements() * cell.kind.spns() / 2,
+            _ => kernel.output.elements(),
         };
         // A filter is one for each position and each element within its width.
         let of_filters = |words: Words| {

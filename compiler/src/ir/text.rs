@@ -340,7 +340,8 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
         }
         "lstm" | "gru" => {
             let along = lines.after("along")?;
-            let along = [Along::Inputs, Along::Pixels].into_iter().find(|a| along_word(*a) == along)?;
+            let along =
+                [Along::Inputs, Along::Pixels].into_iter().find(|a| along_word(*a) == along)?;
             let formats = lines.after("cell")?.split(", ").map(parse_format);
             let [gate, state, hidden]: [Format; 3] =
                 formats.collect::<Option<Vec<_>>>()?.try_into().ok()?;

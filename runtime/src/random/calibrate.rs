@@ -1,9 +1,11 @@
 //! Shifts, biases and formats from the integers that arrive.
 
+use super::recurrent::recurrent;
 use super::sums::{Rows, Sums, Windows, rounded};
 use super::{DISTINCT, Figures, Made, Options, SATURATED, Stop, axes, work};
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::golden;
 use crate::model::{self, Output};
 use crate::network::Network;
 use crate::network::plan::{self, Linear, Op, Pool, Step};
@@ -96,14 +98,21 @@ pub fn calibrate(
                 let value = joined(*join, sides, step, network.bits.activations);
                 (Made::Join(value.format), value)
             }
-            Op::Embedding { .. }
-            | Op::CharCnn(_)
-            | Op::Highway(_)
-            | Op::Recurrent(..)
-            | Op::Last => {
-                let cause =
-                    "is recurrent, and only networks without a state are made at random yet";
-                return Err(Error::input(&step.name, cause));
+            Op::Last => (Made::Pool, last_pixels(step, x)),
+            Op::Recurrent(cell, _, gates) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+                rng.set_stream(k as u64);
+                let squares = x.data.iter().map(|v| (*v as f64 * x.unit()).powi(2)).sum::<f64>();
+                let deviation = (squares / x.data.len() as f64).sqrt().max(x.unit());
+                let of = (step, *cell, gates);
+                let from = (x.format, deviation);
+                let layer = recurrent(of, &network.bits, from, options.density, &mut rng);
+                let (layer, format) = (model::Layer::Recurrent(layer.clone()), layer.hidden);
+                let data = golden::of_layer(&layer, &x.data, (x.shape, x.format))?;
+                (Made::Linear(Box::new(layer)), Value { shape: step.output, format, data })
+            }
+            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
+                return Err(Error::internal(&step.name, "is for sequences, and no images"));
             }
         };
         let figures = figures(step, &layer, &value, is_output(steps, k));
@@ -170,6 +179,14 @@ fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figure
             };
             (Some(linear.r), b, c.filter(|_| !linear.plain))
         }
+        (Made::Linear(layer), None) => match layer.as_ref() {
+            model::Layer::Recurrent(model::Recurrent { gates, .. }) => {
+                let [b, c] = [&gates.w_b, &gates.w_c]
+                    .map(|w| share(w.iter().filter(|w| **w != 0).count(), w.len()));
+                (Some(gates.rows()), Some(b), Some(c))
+            }
+            _ => (None, None, None),
+        },
         _ => (None, None, None),
     };
     let z = &value.data;
@@ -236,6 +253,12 @@ fn upsampled(size: Extent, step: &Step, x: &Value) -> Value {
         })
     });
     Value { shape, format: x.format, data: images.copied().collect() }
+}
+
+fn last_pixels(step: &Step, x: &Value) -> Value {
+    let images = x.data.chunks(x.shape.elements());
+    let data = images.flat_map(|image| &image[image.len() - x.shape.channels..]).copied().collect();
+    Value { shape: step.output, format: x.format, data }
 }
 
 /// Two branches as one, in a format that suits it.

@@ -6,6 +6,7 @@
 
 mod calibrate;
 mod images;
+mod recurrent;
 mod sequences;
 mod sums;
 
@@ -111,9 +112,10 @@ pub fn samples(network: &Network) -> usize {
 
 /// Additions of a layer's matrices over one image, if they had no zeros.
 fn work(step: &Step) -> u64 {
-    let patches = step.linear().map_or((0, 0), |linear| linear.patches(step.output));
+    let patches = step.linear().map(|linear| linear.patches(step.output));
+    let patches = patches.map_or(step.times(), |(down, across)| down * across);
     let (w_b, w_c) = step.entries();
-    (w_b + w_c) * (patches.0 * patches.1) as u64
+    (w_b + w_c) * patches as u64
 }
 
 /// A random model of `network`, calibrated on `images`, which are integers of the input format. The
@@ -222,6 +224,7 @@ fn assemble<'a>(
             }
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),
+            (_, Op::Last, _) => model::Layer::Last(model::Last { name }),
             (_, Op::Upsample(size), _) => {
                 model::Layer::Upsample(model::Upsample { name, size: *size })
             }

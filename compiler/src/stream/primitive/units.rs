@@ -6,8 +6,8 @@ use crate::emit::signature::Frames;
 use crate::figures::{Cells, Memory, MemoryKind};
 use crate::ir::gated::{self, Blend};
 use crate::stream::Stream;
-use strassenc_runtime::{self as runtime, Format};
 use strassenc_runtime::error::count;
+use strassenc_runtime::{self as runtime, Format};
 
 /// The sum of two streams; see [`Kind::Add`](crate::ir::Kind::Add).
 #[derive(Clone, Debug, PartialEq)]
@@ -549,7 +549,8 @@ impl Part for Cell {
         let held = Cells { registers: packed, packed, ..Cells::default() };
         let waits = waits.into_iter().map(|(bits, clocks)| Cells::delay(bits.into(), clocks, 0));
         let control = 3 * counter(units) + counter(steps.unwrap_or(1));
-        let mut size = Size::new(rounded + 4 + self.stages() as usize, control, rounded + sums as usize);
+        let mut size =
+            Size::new(rounded + 4 + self.stages() as usize, control, rounded + sums as usize);
         for curve in curves.iter().map(|frac| curve_size(gate, *frac)) {
             size.cells = size.cells + curve.cells;
             size.work += curve.work;
@@ -583,7 +584,11 @@ impl Part for Last {
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        Box::new(Shown { at: 0, first: (self.pixels - 1) * self.words, all: self.pixels * self.words })
+        Box::new(Shown {
+            at: 0,
+            first: (self.pixels - 1) * self.words,
+            all: self.pixels * self.words,
+        })
     }
 
     fn size(&self, _: &Ends) -> Size {
