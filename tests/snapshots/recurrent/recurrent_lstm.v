@@ -37,14 +37,14 @@ module recurrent_lstm (
         .m_valid(hidden_valid), .m_ready(hidden_ready), .m_data({hidden_user, hidden_data})
     );
 
-    // ==== x of this frame, 1 word, then h of the frame before, 1 word
+    // ==== x of this step, 1 word, then h of the step before, 1 word
     wire recall_valid;
     wire recall_ready;
     wire [3:0] recall_data;
     wire recall_user;
     strassenc_recall #(
         .LANES(1), .X_BITS(4), .X_SIGNED(1), .H_BITS(4), .Z_BITS(4),
-        .X_WORDS(1), .H_WORDS(1)
+        .X_WORDS(1), .H_WORDS(1), .STEPS(0)
     ) u_recall (
         .clk(clk), .clken(1'b1), .rst(rst),
         .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user),
@@ -110,8 +110,8 @@ module recurrent_lstm (
         .clk(clk), .enable(table_enable), .address(tanh_address[2 +: 2]), .data(tanh_data[4 +: 4])
     );
     strassenc_lstm_cell #(
-        .UNITS(1), .GATE_BITS(3), .SIGMOID_FRAC(3), .TANH_FRAC(3), .C_BITS(6), .H_BITS(4),
-        .KEPT_SHIFT(0), .NEW_SHIFT(0), .C_SHIFT(3), .INDEX_SHIFT(2), .H_SHIFT(3)
+        .UNITS(1), .STEPS(0), .GATE_BITS(3), .SIGMOID_FRAC(3), .TANH_FRAC(3), .C_BITS(6),
+        .H_BITS(4), .KEPT_SHIFT(0), .NEW_SHIFT(0), .C_SHIFT(3), .INDEX_SHIFT(2), .H_SHIFT(3)
     ) u_cell (
         .clk(clk), .clken(1'b1), .rst(rst),
         .table_enable(table_enable), .sigmoid_address(sigmoid_address), .sigmoid_data(sigmoid_data), .tanh_address(tanh_address), .tanh_data(tanh_data),
