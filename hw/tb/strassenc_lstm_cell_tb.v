@@ -154,7 +154,7 @@ module strassenc_lstm_cell_check #(
             taken = 0;
             for (clocks = 0; clocks < 3000; clocks = clocks + 1) begin
                 if (!pending) begin
-                    // A unit's word waits for its h of the frame before.
+                    // A unit's word waits for its h of the step before.
                     s_valid = (mode < 2 || ($random(seed) & 3) != 0) && accepted - taken < UNITS;
                     s_data = {$random(seed), $random(seed), $random(seed)};
                     for (k = 0; k < 4; k = k + 1)

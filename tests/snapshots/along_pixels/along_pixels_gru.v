@@ -20,7 +20,7 @@ module along_pixels_gru (
     output wire m_user
 );
 
-    // ==== FIFO hidden: 1 word: the h of the frame before
+    // ==== FIFO hidden: 1 word: the h of the step before
     wire fork_b_valid;
     wire fork_b_ready;
     wire [3:0] fork_b_data;

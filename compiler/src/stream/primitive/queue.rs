@@ -150,7 +150,7 @@ impl Part for Fifo {
     }
 
     fn banner(&self, ends: &Ends) -> String {
-        let holds = if self.hidden { ": the h of the frame before" } else { "" };
+        let holds = if self.hidden { ": the h of the step before" } else { "" };
         format!("FIFO {}: {}{holds}", ends.name, count(self.depth, "word"))
     }
 
