@@ -97,6 +97,11 @@ impl Kernel {
         if self.groups == self.input.channels { self.groups } else { 1 }
     }
 
+    /// Whether its windows are the pixels of what it reads, one after the other.
+    pub fn reads_pixels(&self) -> bool {
+        self.windows == Windows::pixels(self.input)
+    }
+
     /// What it makes of one window.
     pub fn apply(&self, window: &[i64]) -> Vec<i64> {
         self.chain.apply(window).pop().unwrap_or_default()

@@ -59,8 +59,12 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         Engine::Folded(_) | Engine::Elementwise { .. } => None,
     };
     // A segment that nothing but the ports is in front of has a register of its own.
-    builder.at_ports =
-        whole && input.beats == 1 && interval(0).is_some() && readers(dataflow, EdgeId(0)) == 1;
+    let as_it_comes = dataflow.layers[0].kernel().is_some_and(Kernel::reads_pixels);
+    builder.at_ports = whole
+        && as_it_comes
+        && input.beats == 1
+        && interval(0).is_some()
+        && readers(dataflow, EdgeId(0)) == 1;
     if !builder.at_ports {
         x = builder.then(None, "s_register", Register::Input, x);
     }
@@ -165,7 +169,7 @@ fn follows(dataflow: &Dataflow, number: usize) -> bool {
         (Kind::Spn(before), Kind::Spn(kernel)) => {
             before.patch.area() == 1
                 && before.output == kernel.input
-                && kernel.windows == Windows::pixels(kernel.input)
+                && kernel.reads_pixels()
                 && dataflow.layers[number].reads == [edge]
                 && readers(dataflow, edge) == 1
         }
@@ -177,7 +181,9 @@ fn follows(dataflow: &Dataflow, number: usize) -> bool {
 pub fn source(dataflow: &Dataflow, number: usize) -> Source {
     let layer = &dataflow.layers[number];
     let input = EdgeId(0);
-    if layer.reads == [input] && dataflow.edges[input.index()].shape.pixels() == 1 {
+    let as_it_comes = layer.kernel().is_some_and(Kernel::reads_pixels);
+    let of_one_pixel = dataflow.edges[input.index()].shape.pixels() == 1;
+    if layer.reads == [input] && of_one_pixel && as_it_comes {
         Source::Registers
     } else {
         Source::Memory
@@ -594,7 +600,7 @@ impl<'a> Builder<'a> {
         let (number, end) = (*layers.start(), *layers.end());
         let input = kernel.input;
         // What nothing of the layer but a segment of several reads stands before all of these.
-        let mut x = if number != end && kernel.windows == Windows::pixels(input) {
+        let mut x = if number != end && kernel.reads_pixels() {
             let name = format!("{}_x", self.dataflow.layers[number].name);
             self.convert(None, &name, x, input.channels)
         } else {
