@@ -98,11 +98,7 @@ pub fn recurrent(
 }
 
 /// Draws entries, of which at least one is not 0.
-fn draw<'a>(
-    entries: &mut dyn ExactSizeIterator<Item = &'a mut i8>,
-    density: f64,
-    rng: &mut ChaCha8Rng,
-) {
+fn draw(entries: &mut dyn ExactSizeIterator<Item = &mut i8>, density: f64, rng: &mut ChaCha8Rng) {
     let alive = rng.random_range(0..entries.len());
     for (i, w) in entries.enumerate() {
         if i == alive || rng.random_bool(density) {
