@@ -373,6 +373,9 @@ fn errors() {
         ("kernel = [1, 5]", "kernel = [0, 5]"),
         ("kernel = [1, 5]", "kernel = [1, 1025]"),
         ("kernel = [1, 5]", "kernel = [32, 33]"),
+        ("kernel = [1, 5]", "kernel = [1, 5], dilation = 0"),
+        ("kernel = [1, 5]", "kernel = [1, 5], dilation = [1, 17]"),
+        ("kernel = [1, 5]", "kernel = [1, 5], dilation = 2, p = 2"),
         ("size = [1, 2]", "size = [2, 2]"),
         ("size = [1, 2]", "size = 100"),
         (
