@@ -587,6 +587,15 @@ impl Planner<'_> {
         let input = self.shapes[value];
         let reach = kernel.zip(dilation, |k, dilation| k.saturating_sub(1) * dilation + 1);
         let reach = if kernel.h == 0 || kernel.w == 0 { kernel } else { reach };
+        if dilation != Extent::ONE && input.windows(reach, Extent::ONE, pad).is_none() {
+            let cause = format!(
+                "a kernel of {kernel} with dilation {dilation} reaches over {reach} pixels, which do \
+                 not fit an image of {input} with pad {}",
+                written(pad)
+            );
+            return Err(Violation::new(at("dilation"), cause)
+                .help("choose a smaller `dilation` or `kernel`, or more pad"));
+        }
         let (height, width) = self.windows(place, "kernel", reach, stride, pad, input)?;
         let plain = conv.plain.unwrap_or(self.spn.plain);
         let r = self.budget(place, conv.r, channels, plain)?;
