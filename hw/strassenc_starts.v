@@ -1,8 +1,8 @@
 // strassenc_starts: whether the step at hand of a recurrent layer is the first one of a sequence.
 //
 // A step passes with the word for which last is high, at a clock with enable high. With STEPS > 0 a
-// sequence is STEPS steps, from reset on. With STEPS = 0 a step starts one where user is high, which
-// is asked at its first word, and the first step after reset does. fresh is high in that one.
+// sequence is STEPS steps, from reset on. With STEPS = 0 a step starts one where user is high,
+// which is asked at its first word, and the first step after reset does. fresh is high in that one.
 // Latency: none. Reset touches control only.
 `default_nettype none
 

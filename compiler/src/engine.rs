@@ -677,8 +677,8 @@ impl Estimator<'_> {
     }
 
     /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in
-    /// one part while the next frame is in another; in a recurrent layer one step goes through W_b and
-    /// W_c before the next may.
+    /// one part while the next frame is in another; in a recurrent layer one step goes through W_b
+    /// and W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
         match self.dataflow.layers[number].kind {
             Kind::Recurrent { .. } => {
@@ -849,8 +849,8 @@ impl Estimator<'_> {
     }
 }
 
-/// Clocks of a recurrent layer's loop beside those that go with its size: the pipelines of its kernel and of
-/// its cell, about.
+/// Clocks of a recurrent layer's loop beside those that go with its size: the pipelines of its
+/// kernel and of its cell, about.
 const LOOP: u64 = 40;
 
 /// Clocks of a layer in digits beside those in which they pass, about.

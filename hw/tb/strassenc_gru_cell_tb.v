@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_gru_cell: sequences that start at random, by count and after reset,
-// shifts to both sides, saturation of v, of c and of h; clock by clock under random stalls
+// Self-checking testbench of strassenc_gru_cell: sequences that start at random, by count and after
+// reset, shifts to both sides, saturation of v, of c and of h; clock by clock under random stalls
 // of giver and taker, clken, reset in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
@@ -44,7 +44,8 @@ module strassenc_gru_cell_check #(
     reg  [TANH_FRAC:0]            tanh_data;
     strassenc_gru_cell #(
         .UNITS(UNITS), .STEPS(STEPS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC),
-        .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS), .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
+        .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS), .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT),
+        .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
         .H_SHIFT(H_SHIFT)
     ) dut (
         .clk(clk), .clken(clken), .rst(rst),

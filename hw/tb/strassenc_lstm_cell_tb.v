@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_lstm_cell: sequences that start at random, by count and after reset,
-// shifts to both sides, saturation of c, of its index and of h; clock by clock under random stalls
-// of giver and taker, clken, reset in mid-frame.
+// Self-checking testbench of strassenc_lstm_cell: sequences that start at random, by count and after
+// reset, shifts to both sides, saturation of c, of its index and of h; clock by clock under random
+// stalls of giver and taker, clken, reset in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -45,7 +45,8 @@ module strassenc_lstm_cell_check #(
     reg  [2*(TANH_FRAC+1)-1:0]    tanh_data;
     strassenc_lstm_cell #(
         .UNITS(UNITS), .STEPS(STEPS), .GATE_BITS(GATE_BITS), .SIGMOID_FRAC(SIGMOID_FRAC),
-        .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS), .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT), .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
+        .TANH_FRAC(TANH_FRAC), .C_BITS(C_BITS), .H_BITS(H_BITS), .KEPT_SHIFT(KEPT_SHIFT),
+        .NEW_SHIFT(NEW_SHIFT), .C_SHIFT(C_SHIFT),
         .INDEX_SHIFT(INDEX_SHIFT),
         .H_SHIFT(H_SHIFT)
     ) dut (
@@ -247,8 +248,8 @@ module strassenc_lstm_cell_tb;
         .C_BITS(7), .H_BITS(5),
         .KEPT_SHIFT(6), .NEW_SHIFT(0), .C_SHIFT(10), .INDEX_SHIFT(-1), .H_SHIFT(8))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_lstm_cell_check #(.UNITS(5), .STEPS(40), .GATE_BITS(5), .SIGMOID_FRAC(9), .TANH_FRAC(1),
-        .C_BITS(10), .H_BITS(9),
+    strassenc_lstm_cell_check #(.UNITS(5), .STEPS(40), .GATE_BITS(5), .SIGMOID_FRAC(9),
+        .TANH_FRAC(1), .C_BITS(10), .H_BITS(9),
         .KEPT_SHIFT(0), .NEW_SHIFT(5), .C_SHIFT(8), .INDEX_SHIFT(6), .H_SHIFT(1))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     // Left shifts throughout.

@@ -339,8 +339,8 @@ pub struct Highway {
 /// with its reset behind the product). h is what leaves.
 ///
 /// The gates of an LSTM are `(i, f, g, o) = G [x; h]`, then `c' = saturate(round(σ(f)·c +
-/// σ(i)·tanh(g)))` and `h' = saturate(round(σ(o)·tanh(c')))`. Those of a GRU are `(r, z, n_x, n_h) =
-/// G [x; h]`, then `n = tanh(saturate(round(n_x + σ(r)·n_h)))`, `c' = saturate(round(n + σ(z)·(c -
+/// σ(i)·tanh(g)))` and `h' = saturate(round(σ(o)·tanh(c')))`. Those of a GRU are `(r, z, n_x, n_h)
+/// = G [x; h]`, then `n = tanh(saturate(round(n_x + σ(r)·n_h)))`, `c' = saturate(round(n + σ(z)·(c -
 /// n)))`, and h' is c' in the format of h: c is the h that the next step starts from, before it is
 /// rounded for the products of the gates.
 #[derive(Clone, Debug, PartialEq)]
@@ -350,9 +350,9 @@ pub struct Recurrent {
     /// What its state goes along.
     pub along: Along,
     /// G as one dense layer with the name of this one: n_in + n inputs, x before h, and 4n outputs,
-    /// all of i, then f, g and o, or all of r, then z, n_x and n_h. Its output is requantised to the
-    /// signed format in which the tables are looked up. No row of W_b reads both x and h; of a GRU
-    /// n_x has no product of h, and n_h none of x.
+    /// all of i, then f, g and o, or all of r, then z, n_x and n_h. Its output is requantised to
+    /// the signed format in which the tables are looked up. No row of W_b reads both x and h; of a
+    /// GRU n_x has no product of h, and n_h none of x.
     pub gates: Dense,
     /// The table of σ.
     pub sigmoid: Table,

@@ -215,8 +215,8 @@ pub struct Conv2d {
     #[serde(default = "one")]
     pub stride: Sizes,
     /// Pixels from one of the kernel to the next, down and across, 1 for those side by side: a
-    /// kernel of k reaches over (k - 1) · dilation + 1 pixels, at most as many as `kernel` may have.
-    /// With any other than 1 there are no output patches.
+    /// kernel of k reaches over (k - 1) · dilation + 1 pixels, at most as many as `kernel` may
+    /// have. With any other than 1 there are no output patches.
     #[serde(default = "one", skip_serializing_if = "is_one_pixel")]
     pub dilation: Sizes,
     /// Zeros on each side, above and below as well as left and right, fewer than the kernel reaches

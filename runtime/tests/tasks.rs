@@ -163,7 +163,8 @@ fn with_heads(train: &str) -> Result<Network> {
     };
     let text = format!(
         "name = \"task\"\ninput = {{ shape = [6], bits = 8, frac = 6, signed = true }}\n\
-         layers = [{{ dense = {{ units = 16 }} }}, \"relu\", {}, {}, {{ dense = {{ units = 2 }} }}]\n\
+         layers = [{{ dense = {{ units = 16 }} }}, \"relu\", {}, {}, \
+         {{ dense = {{ units = 2 }} }}]\n\
          [train]\nbatch = 32\nvalidation = 0.1\nloss = \"squared\"\n{train}\n\
          full = {{ epochs = 12, learning_rate = 0.02 }}\n\
          ternary = {{ epochs = 12, learning_rate = 0.02 }}\n\

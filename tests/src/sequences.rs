@@ -47,8 +47,8 @@ pub fn sequence_answers(model: &Model, inputs: &[Vec<i64>]) -> Vec<Vec<i64>> {
     inputs.iter().map(step).collect()
 }
 
-/// A model of one or two recurrent layers of odd sizes, often with an embedding or vectors before them,
-/// or filters over words, highway layers among them, and a dense layer at the end. Tables are
+/// A model of one or two recurrent layers of odd sizes, often with an embedding or vectors before
+/// them, or filters over words, highway layers among them, and a dense layer at the end. Tables are
 /// arbitrary, formats of any fit.
 pub fn sequence_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,5 +1,5 @@
-//! Networks with a state, level by level: golden = image IR = engines = Verilog, with sequences that
-//! start at random, and rows whose pixels are one.
+//! Networks with a state, level by level: golden = image IR = engines = Verilog, with sequences
+//! that start at random, and rows whose pixels are one.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -365,8 +365,8 @@ fn filters_in_verilator_yield_what_golden_does() {
 }
 
 /// A FIFO beside the gates of a highway layer runs at its least depth, and with one word less
-/// nothing ever comes out; the loop of a recurrent layer is none of them, and nothing waits for the next
-/// input.
+/// nothing ever comes out; the loop of a recurrent layer is none of them, and nothing waits for the
+/// next input.
 #[test]
 fn least_depths_are_least_around_loops() {
     let mut seen = 0;

@@ -9,8 +9,8 @@
 //! The gates of a recurrent or a highway layer are a kernel whose outputs come unit by unit; what
 //! becomes of them is in [`gated`]. The kernel of a recurrent one is over a column of pixels, one
 //! for each step: its state goes from the one to the next. Along inputs there is one step, and a
-//! [`State`] goes from one input to the next: the meaning of a sequence is [`step`]. A char-CNN reads an image of one row, a word; see
-//! [`words`].
+//! [`State`] goes from one input to the next: the meaning of a sequence is [`step`]. A char-CNN
+//! reads an image of one row, a word; see [`words`].
 //!
 //! Invariants, checked by [`verify`]:
 //! - layers are in topological order and have different names, layer i yields edge i + 1, and every

@@ -198,7 +198,8 @@ def vector(layer, tensor, x):
 
 
 def gates(layer, tensor, x):
-    """What the gates [samples, n_out] of a highway or recurrent layer are, or the filters of a char-CNN, requantised."""
+    """What the gates [samples, n_out] of a highway or recurrent layer are, or the filters of a
+    char-CNN, requantised."""
     y = shift(vector(layer, tensor, x), tensor("output_shifts"))
     return np.clip(y, *limits(layer["output"]["format"]))
 

@@ -589,8 +589,8 @@ impl Planner<'_> {
         let reach = if kernel.h == 0 || kernel.w == 0 { kernel } else { reach };
         if dilation != Extent::ONE && input.windows(reach, Extent::ONE, pad).is_none() {
             let cause = format!(
-                "a kernel of {kernel} with dilation {dilation} reaches over {reach} pixels, which do \
-                 not fit an image of {input} with pad {}",
+                "a kernel of {kernel} with dilation {dilation} reaches over {reach} pixels, which \
+                 do not fit an image of {input} with pad {}",
                 written(pad)
             );
             return Err(Violation::new(at("dilation"), cause)

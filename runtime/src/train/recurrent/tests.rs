@@ -17,8 +17,8 @@ fn blocks(rows: &Array2<f64>, order: &[usize]) -> Array2<f64> {
     concatenate(Axis(0), &parts).unwrap()
 }
 
-/// The values of every step and all gradients are those that `witness.py` printed: the gates of a GRU
-/// come as r, z and n there, ours as n_x, r, z and n_h.
+/// The values of every step and all gradients are those that `witness.py` printed: the gates of a
+/// GRU come as r, z and n there, ours as n_x, r, z and n_h.
 #[test]
 fn values_and_gradients_are_pytorch_s() {
     let mut due = include_str!("witness.txt")
