@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_gru_cell: sequences that start at random, by count and after
-// reset, shifts to both sides, saturation of v, of c and of h; clock by clock under random stalls
-// of giver and taker, clken, reset in mid-frame.
+// Self-checking testbench of strassenc_gru_cell: sequences that start at random, by count and
+// after reset, shifts to both sides, saturation of v, of c and of h; clock by clock under
+// random stalls of giver and taker, clken, reset in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
