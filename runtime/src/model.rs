@@ -339,10 +339,11 @@ pub struct Highway {
 /// with its reset behind the product). h is what leaves.
 ///
 /// The gates of an LSTM are `(i, f, g, o) = G [x; h]`, then `c' = saturate(round(σ(f)·c +
-/// σ(i)·tanh(g)))` and `h' = saturate(round(σ(o)·tanh(c')))`. Those of a GRU are `(r, z, n_x, n_h)
-/// = G [x; h]`, then `n = tanh(saturate(round(n_x + σ(r)·n_h)))`, `c' = saturate(round(n + σ(z)·(c
-/// - n)))`, and h' is c' in the format of h: c is the h that the next step starts from, before it
-/// is rounded for the products of the gates.
+/// σ(i)·tanh(g)))` and `h' = saturate(round(σ(o)·tanh(c')))`.
+///
+/// Those of a GRU are `(r, z, n_x, n_h) = G [x; h]`, then `n = tanh(saturate(round(n_x +
+/// σ(r)·n_h)))`, `c' = saturate(round(n + σ(z)·(c - n)))`, and h' is c' in the format of h: c is
+/// the h that the next step starts from, before it is rounded for the products of the gates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recurrent {
     /// What it makes of gates and state.
