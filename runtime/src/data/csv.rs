@@ -1,4 +1,4 @@
-//! Tables: one sample a line, numbers and a label.
+//! Tables: one sample a line, numbers and a label; or sequences of lines.
 
 use super::labels;
 use super::values::Column;
@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::network::Loss;
 use csv::{ReaderBuilder, Trim};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A table as read: labels are still words.
@@ -20,17 +21,52 @@ pub struct Table {
     pub labels: Vec<String>,
     /// Whether the first feature is one more in each line.
     pub counts: bool,
+    /// The sequence of each line, where a column names it.
+    pub sequences: Vec<String>,
+    /// Steps of a sample that is a sequence of them.
+    pub steps: Option<usize>,
 }
 
-/// The set in one or two files, see [`read`] and [`set`].
+/// What the columns of a table are.
+pub struct Columns<'a> {
+    /// The column of each label, by its name or counted from 1; by default the last.
+    pub label: &'a [String],
+    /// The column that names the sequence of each line, where samples are sequences of lines.
+    pub sequence: Option<&'a str>,
+    /// A number v is v · 2^-frac.
+    pub frac: i32,
+}
+
+/// The set in one or two files, see [`read`] and [`set`]. Samples that are sequences have `steps`
+/// of them, where none is longer.
 pub fn load(
     loss: Loss,
     name: &str,
     files: &[PathBuf],
-    label: &[String],
-    frac: i32,
+    columns: &Columns,
+    steps: Option<usize>,
 ) -> Result<DataSet> {
-    set(loss, name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
+    let mut tables: Vec<Table> =
+        files.iter().map(|file| read(file, columns)).collect::<Result<_>>()?;
+    if columns.sequence.is_none() {
+        return set(loss, name, tables);
+    }
+    let lines: Vec<Vec<Vec<usize>>> = tables.iter().map(Table::lines).collect();
+    let lengths = || lines.iter().flatten().map(Vec::len);
+    let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let steps = steps.unwrap_or(0).max(longest);
+    for (table, lines) in tables.iter_mut().zip(&lines) {
+        table.put_together(lines, steps)?;
+    }
+    let mut data = set(loss, name, tables)?;
+    if shortest < steps {
+        data.notes.push(format!(
+            "{} sequences have {shortest} to {longest} lines; shorter ones than {steps} begin with \
+             zeros",
+            lengths().count()
+        ));
+    }
+    Ok(data)
 }
 
 /// The set in one or two tables, with what a loss is of.
@@ -57,7 +93,8 @@ pub fn set(loss: Loss, name: &str, tables: Vec<Table>) -> Result<DataSet> {
             table.place
         )
     });
-    let (counted, shape) = (counted.collect::<Vec<_>>(), vec![tables[0].features]);
+    let counted = counted.collect::<Vec<_>>();
+    let shape = tables[0].steps.into_iter().chain([tables[0].features]).collect();
     let place = tables[0].place.clone();
     if loss != Loss::CrossEntropy {
         let targets = tables.iter().map(Table::targets).collect::<Result<_>>()?;
@@ -78,6 +115,58 @@ pub fn set(loss: Loss, name: &str, tables: Vec<Table>) -> Result<DataSet> {
 }
 
 impl Table {
+    /// The lines of each sequence, in the order in which they first come.
+    fn lines(&self) -> Vec<Vec<usize>> {
+        let mut places = BTreeMap::new();
+        let mut all: Vec<Vec<usize>> = vec![];
+        for (line, name) in self.sequences.iter().enumerate() {
+            let place = *places.entry(name).or_insert(all.len());
+            if place == all.len() {
+                all.push(vec![]);
+            }
+            all[place].push(line);
+        }
+        all
+    }
+
+    /// Makes one sample of so many steps of the lines of each sequence; zeros stand before those of
+    /// a shorter one.
+    ///
+    /// # Errors
+    /// Where a sequence has several labels, or there are too many steps.
+    fn put_together(&mut self, sequences: &[Vec<usize>], steps: usize) -> Result<()> {
+        let several = self.labels.len() / self.sequences.len().max(1);
+        let all = steps.saturating_mul(self.features).saturating_mul(sequences.len());
+        if all > MAX_ELEMENTS {
+            let cause = format!("has {} sequences of up to {steps} lines", sequences.len());
+            return Err(Error::input(&self.place, format!("{cause}: more than can be held"))
+                .help("is the column the right one? cut long sequences"));
+        }
+        let labels_of = |line: usize| &self.labels[line * several..(line + 1) * several];
+        let mut labels = vec![];
+        for lines in sequences {
+            let first = labels_of(lines[0]);
+            if let Some(other) = lines.iter().map(|line| labels_of(*line)).find(|own| *own != first)
+            {
+                let cause = format!(
+                    "sequence `{}` has the label `{}` in one line, `{}` in another",
+                    self.sequences[lines[0]],
+                    first.join(", "),
+                    other.join(", ")
+                );
+                return Err(Error::input(&self.place, cause)
+                    .help("give all lines of a sequence the label of the whole"));
+            }
+            labels.extend_from_slice(first);
+        }
+        self.values = match &self.values {
+            Values::Single(x) => Values::Single(put_together(x, sequences, steps)),
+            Values::Double(x) => Values::Double(put_together(x, sequences, steps)),
+        };
+        (self.labels, self.counts, self.steps) = (labels, false, Some(steps));
+        Ok(())
+    }
+
     /// The labels as numbers, `[samples, labels]`.
     fn targets(&self) -> Result<Array2<f64>> {
         let samples = self.values.dim().0;
@@ -94,21 +183,36 @@ impl Table {
     }
 }
 
+/// `[lines, features]` to `[sequences, steps · features]`.
+fn put_together<T: Clone + Default>(
+    x: &Array2<T>,
+    sequences: &[Vec<usize>],
+    steps: usize,
+) -> Array2<T> {
+    let features = x.ncols();
+    let mut all = Array2::default((sequences.len(), steps * features));
+    for (lines, mut to) in sequences.iter().zip(all.rows_mut()) {
+        for (step, line) in (steps - lines.len()..).zip(lines) {
+            to.slice_mut(s![step * features..(step + 1) * features]).assign(&x.row(*line));
+        }
+    }
+    all
+}
+
 fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// The table in a file. `label` names the column of each label or counts it from 1; by default it
-/// is the last. A number v is v · 2^-frac.
+/// The table in a file, line by line.
 ///
 /// # Errors
 /// Where the file is missing, ragged or holds what is not a number, with the line and the column.
-pub fn read(path: &Path, label: &[String], frac: i32) -> Result<Table> {
+pub fn read(path: &Path, columns: &Columns) -> Result<Table> {
     let place = path.display().to_string();
     let bytes = gzip::read(&place, files::read_if(path, begins)?, MAX_ELEMENTS)?;
     let text = decode(&bytes)
         .map_err(|(line, cause)| Error::input(format_args!("{place}:{line}"), cause))?;
-    parse(place, &text, label, frac)
+    parse(place, &text, columns)
 }
 
 /// Whether a file may be a table: packed, in UTF-16, or a text without NUL.
@@ -187,7 +291,7 @@ fn delimiter(text: &str) -> u8 {
         .map_or(b' ', |(byte, _)| byte)
 }
 
-fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table> {
+fn parse(place: String, text: &str, of: &Columns) -> Result<Table> {
     let start = beginning(text);
     let body = &text[start..];
     let first_line = body.split(['\n', '\r']).next().unwrap_or_default();
@@ -205,8 +309,9 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
         .trim(Trim::All)
         .delimiter(delimiter)
         .from_reader(body.as_bytes());
-    let scale = f64::powi(2.0, -frac);
+    let scale = f64::powi(2.0, -of.frac);
     let (mut first, mut trailing) = (None::<(Vec<usize>, usize, usize)>, None);
+    let (mut sequence, mut sequences) = (None, Vec::<String>::new());
     let mut samples = 0;
     let (mut values, mut labels) = (Column::with_capacity(0), Vec::<String>::new());
     let mut ids: Option<(f64, bool)> = None;
@@ -245,9 +350,10 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
             fields.pop();
         }
         if first.is_none() {
-            let (columns, header) =
-                first_line_of(&fields, label).map_err(|cause| Error::input(&place, cause))?;
+            let (columns, named, header) =
+                first_line_of(&fields, of).map_err(|cause| Error::input(&place, cause))?;
             first = Some((columns, fields.len(), line));
+            sequence = named;
             if header {
                 continue;
             }
@@ -257,8 +363,14 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
             let cause = format!("has {} columns, line {above} has {columns}", fields.len());
             return Err(Error::input(format_args!("{place}:{line}"), cause));
         }
-        let feature = (0..*columns).find(|column| !label_columns.contains(column));
+        let is_value =
+            |column: &usize| !label_columns.contains(column) && sequence != Some(*column);
+        let feature = (0..*columns).find(is_value);
         for (column, field) in fields.iter().enumerate() {
+            if sequence == Some(column) {
+                sequences.push((*field).to_owned());
+                continue;
+            }
             if label_columns.contains(&column) {
                 if field.is_empty() {
                     return Err(Error::input(at(column), "the label is missing"));
@@ -289,7 +401,7 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
         samples += 1;
     }
     let (several, columns) = first.map_or((1, 1), |(labels, columns, _)| (labels.len(), columns));
-    let features = columns - several;
+    let features = columns - several - usize::from(sequence.is_some());
     // Numbers above labels of another kind are a header that counts its columns.
     if let Some((words, others)) = labels.split_at_checked(several)
         && !others.is_empty()
@@ -298,6 +410,7 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
     {
         values.drop_first(features);
         labels.drain(..several);
+        sequences.drain(..sequences.len().min(1));
         samples -= 1;
     }
     if labels.is_empty() {
@@ -307,23 +420,36 @@ fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table
     let values = values
         .into_values((samples, features))
         .ok_or_else(|| Error::internal(&place, "is ragged"))?;
-    Ok(Table { place, features, values, labels, counts })
+    Ok(Table { place, features, values, labels, counts, sequences, steps: None })
 }
 
-/// The labels' columns, and whether the first line is a header: whether a label's name or no number
-/// stands in it.
+/// The labels' columns, that of the sequence, and whether the first line is a header: whether a
+/// name of one of these or no number stands in it.
 fn first_line_of(
     fields: &[&str],
-    label: &[String],
-) -> std::result::Result<(Vec<usize>, bool), String> {
-    let (columns, named) = label_columns(fields, label)?;
+    of: &Columns,
+) -> std::result::Result<(Vec<usize>, Option<usize>, bool), String> {
+    let (columns, mut named) = label_columns(fields, of.label)?;
+    let mut sequence = None;
+    if let Some(name) = of.sequence {
+        let (column, is_named) = label_columns(fields, &[name.to_owned()])?;
+        if columns.contains(&column[0]) {
+            let column = column[0] + 1;
+            return Err(format!("has its column {column} as a label and as the sequence"));
+        }
+        if fields.len() == columns.len() + 1 {
+            return Err("has no column but the label and the sequence: features are needed".into());
+        }
+        named |= is_named;
+        sequence = Some(column[0]);
+    }
     // One number is enough to make it a sample, so that a sample with a hole is not taken for a
     // header.
     let has_number = fields
         .iter()
         .enumerate()
-        .any(|(i, field)| !columns.contains(&i) && number(field).is_some());
-    Ok((columns, named || !has_number))
+        .any(|(i, field)| !columns.contains(&i) && sequence != Some(i) && number(field).is_some());
+    Ok((columns, sequence, named || !has_number))
 }
 
 /// The labels' columns among columns of these names, in order of the columns, and whether one is
@@ -413,6 +539,55 @@ mod tests {
         assert_eq!(labels(&"1,7\n2,b\n".repeat(5)).unwrap(), ([0, 1].repeat(4), 2));
         for bad in ["0.5", "1e300", "nan", "inf"] {
             assert!(refused(&format!("1,{bad}\n"), "").contains("sample 0 has label"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_of_one_sequence_are_one_sample() {
+        // Lines of two sequences may lie among each other; names are numbers or words.
+        let of =
+            |a: &str, b: &str| format!("1,2,{a},x\n5,6,{b},y\n3,4,{a},x\n7,8,{b},y\n9,0,{b},y\n");
+        let text = (0..5).map(|i| of(&format!("a{i}"), &i.to_string())).collect::<String>();
+        let data = load_text(text.as_bytes(), ",sequence=3").unwrap();
+        assert_eq!((&data.shape[..], data.train.len(), data.test.len()), (&[3, 2][..], 8, 2));
+        let x = data.test.x.singles();
+        let rows = x.rows().into_iter().map(|row| row.to_vec());
+        let due = [[0.0, 0.0, 1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0, 9.0, 0.0]];
+        assert_eq!(rows.collect::<Vec<_>>(), due);
+        assert_eq!(data.test.labels, [0, 1]);
+        assert!(data.notes[0].starts_with("10 sequences have 2 to 3 lines"), "{:?}", data.notes);
+        let named = format!("u,v,series,kind\n{text}");
+        assert_eq!(load_text(named.as_bytes(), ",sequence=series").unwrap(), data);
+        let first = text.lines().map(|line| {
+            let [u, v, series, kind] = *line.split(',').collect::<Vec<_>>() else { panic!() };
+            format!("{kind},{series},{u},{v}\n")
+        });
+        let first = first.collect::<String>();
+        assert_eq!(load_text(first.as_bytes(), ",label=1,sequence=2").unwrap(), data);
+        for (text, options, cause) in [
+            ("1,a,x\n2,a,y\n", ",sequence=2", "sequence `a` has the label `x` in one line, `y`"),
+            ("1,a,x\n", ",sequence=3", "has its column 3 as a label and as the sequence"),
+            ("a,x\n", ",sequence=1", "has no column but the label and the sequence"),
+            ("1,a,x\n", ",sequence=b", "has no column called `b` in its first line"),
+            ("1,a,x\n", ",sequence=1,sequence=2", "names the sequence twice"),
+        ] {
+            let e = refused(text, options);
+            assert!(e.contains(cause), "{text}: {e}");
+        }
+        // A network says how many steps enter, where no sequence is longer.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, &text).unwrap();
+        let spec = format!("csv:{},sequence=3", path.display());
+        for (steps, due) in [(2, 3), (5, 5)] {
+            let network = format!(
+                "name = \"t\"\ninput = {{ shape = [{steps}, 2], bits = 8, frac = 0 }}\nlayers = \
+                 [\"last\", {{ dense = {{ units = 2 }} }}]"
+            );
+            let network = crate::Network::parse("t", &network).unwrap();
+            let data = crate::data::load_for(&network, &spec, Path::new("/nowhere")).unwrap();
+            assert_eq!(data.shape, [due, 2]);
+            assert_eq!(data.test.x.singles()[[1, 2 * due - 2]], 9.0);
         }
     }
 
@@ -554,8 +729,14 @@ mod tests {
         fn noise_never_panics(
             noise in "[0-9a-z,;\"\n\r\t. \\-é]{0,60}",
             label in prop::option::of("[a-c0-3]{0,2}"),
+            sequence in any::<bool>(),
         ) {
-            let _ = super::parse("noise".into(), &noise, label.as_slice(), 0);
+            let sequence = sequence.then_some("1");
+            let columns = super::Columns { label: label.as_slice(), sequence, frac: 0 };
+            if let Ok(mut table) = super::parse("noise".into(), &noise, &columns) {
+                let lines = table.lines();
+                let _ = table.put_together(&lines, 60);
+            }
         }
     }
 }

@@ -137,7 +137,8 @@ impl Known {
             Layout::Tables { files, label, frac, features } => {
                 let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
                 let label: Vec<String> = label.iter().map(ToString::to_string).collect();
-                let data = csv::load(Loss::CrossEntropy, self.name, &files, &label, frac)?;
+                let columns = csv::Columns { label: &label, sequence: None, frac };
+                let data = csv::load(Loss::CrossEntropy, self.name, &files, &columns, None)?;
                 if data.shape == [features] {
                     return Ok(DataSet { notes: vec![], ..data });
                 }

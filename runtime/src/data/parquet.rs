@@ -95,7 +95,8 @@ fn table(place: String, bytes: &[u8], label: &[String], frac: i32) -> Told<Table
     }
     let shape = (samples, features.len());
     let values = values.into_values(shape).ok_or("is ragged")?;
-    Ok(Table { place, features: features.len(), values, labels, counts: false })
+    let (features, sequences) = (features.len(), vec![]);
+    Ok(Table { place, features, values, labels, counts: false, sequences, steps: None })
 }
 
 /// The values of a column.

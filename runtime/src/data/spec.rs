@@ -33,6 +33,9 @@ Options follow after commas:
 label=NAME|N         column of the label in a table, by its header or counted
                      from 1; default: the last. Given once for each of several
                      labels or numbers, where the loss of the network is of those
+sequence=NAME|N      column of a table whose lines of one name are one sample, a
+                     sequence of steps in their order: [steps, numbers]; those with
+                     fewer lines than the longest begin with zeros
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
                      uint8 arrays: pixels), else 0
 test=PATTERN         recordings with such names are test samples, `*` is any characters:
@@ -58,7 +61,7 @@ pub enum Source {
     Npz { file: PathBuf, frac: Option<i32> },
     Images { folders: Vec<PathBuf> },
     Wav { folders: Vec<PathBuf>, test: Option<String> },
-    Csv { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
+    Csv { files: Vec<PathBuf>, label: Vec<String>, sequence: Option<String>, frac: i32 },
     Parquet { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
 }
 
@@ -76,12 +79,22 @@ pub fn parse(spec: &str) -> Result<Source> {
         None => (spec, None),
     };
     let (mut files, mut label, mut frac, mut test) = (Vec::new(), vec![], None, None);
+    let mut sequence = None;
     for part in rest.map(split).unwrap_or_default() {
         if let Some(pattern) = part.strip_prefix("test=") {
             if kind != "wav" {
                 return fail(format!("{kind} has no option `test`"));
             }
             test = Some(unescape(pattern));
+            continue;
+        }
+        if let Some(name) = part.strip_prefix("sequence=") {
+            if kind != "csv" {
+                return fail(format!("{kind} has no option `sequence`"));
+            }
+            if sequence.replace(unescape(name)).is_some() {
+                return fail("names the sequence twice".into());
+            }
             continue;
         }
         match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
@@ -124,7 +137,9 @@ pub fn parse(spec: &str) -> Result<Source> {
         "images" => return fail(format!("images takes one or two folders, {count} are given")),
         "wav" if matches!(count, 1 | 2) => Source::Wav { folders: files, test },
         "wav" => return fail(format!("wav takes one or two folders, {count} are given")),
-        "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
+        "csv" if matches!(count, 1 | 2) => {
+            Source::Csv { files, label, sequence, frac: frac.unwrap_or(0) }
+        }
         "parquet" if matches!(count, 1 | 2) => {
             Source::Parquet { files, label, frac: frac.unwrap_or(0) }
         }
@@ -226,7 +241,11 @@ pub fn absolute(spec: &str) -> Result<String> {
             parts.extend(test.map(|pattern| format!("test={}", escape(&pattern))));
             ("wav".into(), parts, vec![], None)
         }
-        Source::Csv { files, label, frac } => ("csv".into(), paths(&files), label, shown(frac)),
+        Source::Csv { files, label, sequence, frac } => {
+            let mut parts = paths(&files);
+            parts.extend(sequence.map(|name| format!("sequence={}", escape(&name))));
+            ("csv".into(), parts, label, shown(frac))
+        }
         Source::Parquet { files, label, frac } => {
             ("parquet".into(), paths(&files), label, shown(frac))
         }
@@ -315,8 +334,13 @@ impl Source {
             Source::Wav { folders, test } => {
                 wav::load(&name_of(&folders[0]), &folders, test.as_deref(), input)
             }
-            Source::Csv { files, label, frac } => {
-                csv::load(loss, &name_of(&files[0]), &files, &label, frac)
+            Source::Csv { files, label, sequence, frac } => {
+                let columns = csv::Columns { label: &label, sequence: sequence.as_deref(), frac };
+                let steps = input.and_then(|input| match *input.shape {
+                    [steps, _] => Some(steps),
+                    _ => None,
+                });
+                csv::load(loss, &name_of(&files[0]), &files, &columns, steps)
             }
             Source::Parquet { files, label, frac } => {
                 parquet::load(loss, &name_of(&files[0]), &files, &label, frac)
@@ -368,7 +392,7 @@ mod tests {
 
     #[test]
     fn options_stand_anywhere_after_the_colon() {
-        let Source::Csv { files, label, frac } =
+        let Source::Csv { files, label, frac, .. } =
             parse("csv:a.csv,label=kind,b=c.csv,frac=-3").unwrap()
         else {
             panic!()
@@ -413,6 +437,7 @@ mod tests {
                 format!("npy:{here}/a,{here}/b,{here}/c,{here}/d,frac=0"),
             ),
             (r"csv:a\,b,label=x\,y,frac=-3".into(), format!(r"csv:{here}/a\,b,label=x\,y,frac=-3")),
+            ("csv:a,sequence=1".into(), format!("csv:{here}/a,sequence=1")),
             ("npz:a.npz,frac=3".into(), format!("npz:{here}/a.npz,frac=3")),
             ("parquet:a,label=x".into(), format!("parquet:{here}/a,label=x")),
             ("images:a,b".into(), format!("images:{here}/a,{here}/b")),
