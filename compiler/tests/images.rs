@@ -164,6 +164,7 @@ fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
 
 /// A little U-Net of two outputs: what is smaller for a while stands beside what was before it,
 /// twice; what is smallest says what the image is, what is as large as before what each pixel is.
+/// The name of a head may be that of a signal.
 const U_NET: &str = r#"
 name = "u_net"
 input = { shape = [8, 8], bits = 6, frac = 6 }
@@ -178,7 +179,7 @@ layers = [
             { max_pool = { size = 2 } },
             { conv2d = { channels = 4, kernel = 3, pad = 1 } },
             "relu",
-            { head = { name = "class", layers = [
+            { head = { name = "tdata", layers = [
                 "global_average_pool",
                 { dense = { units = 3 } },
             ] } },
@@ -213,11 +214,11 @@ fn the_skips_of_a_u_net_are_fifos_of_full_rate_or_of_the_least_depth() {
     let least = Build::open(&path.join("least")).unwrap();
     assert!(least.record.figures.streams.fifos.iter().all(|fifo| fifo.depth == fifo.live));
     assert!(least.signature.ii > full.signature.ii);
-    let [class] = &*full.signature.heads else { panic!("{:?}", full.signature.heads) };
-    assert_eq!((class.name.as_str(), class.stream.elements), ("class", 3));
+    let [head] = &*full.signature.heads else { panic!("{:?}", full.signature.heads) };
+    assert_eq!((head.name.as_str(), head.stream.elements), ("tdata", 3));
     let told = done(path, &["report", "full"]);
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("of its head class"), "{told}");
+    assert!(told.contains("of its head tdata"), "{told}");
     for name in ["full", "least"] {
         for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
             let arguments = [&["simulate", name, "--random", "6"], pauses.as_slice()].concat();
@@ -236,9 +237,9 @@ fn what_is_for_networks_of_one_output_says_so_of_others() {
     for (arguments, told) in [
         (
             vec!["train", "net.toml", "--data", "digits", "-o", "x"],
-            "says nothing that is due of head `class`",
+            "says nothing that is due of head `tdata`",
         ),
-        (vec!["eval", "run", "--data", "digits"], "says nothing that is due of head `class`"),
+        (vec!["eval", "run", "--data", "digits"], "says nothing that is due of head `tdata`"),
         (vec!["verilog", "run", "-o", "x", "--control"], "counts the frames of one output"),
         (vec!["verilog", "run", "-o", "x", "--reloadable"], "counts the frames of one output"),
         (vec!["verilog", "run", "-o", "x", "--project", "pynq"], "is for cores with one output"),

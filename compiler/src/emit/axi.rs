@@ -138,8 +138,9 @@ pub(super) fn words_in(frames: Frames, port: &str, name: &str) -> Vec<String> {
 /// `tdata` of an output, each element of `source` extended to its lane, and `tkeep` where there is
 /// one.
 pub(super) fn lanes_out(port: &str, stream: &Stream, source: &str) -> Vec<String> {
-    // A name of its own, since all outputs are in one module.
-    let m = if port == OUTPUT { "m" } else { port };
+    // A name of its own, since all outputs are in one module, and none that a port may have.
+    let of_head = format!("of_{port}");
+    let m = if port == OUTPUT { "m" } else { &of_head };
     let (lanes, bits, lane) =
         (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
     let mut lines = vec![];

@@ -102,12 +102,18 @@ fn of_arrays(
         let classes = classes_of([&y_train, &y_test], samples)?;
         DataSet::new(name, shape, classes, [train, test])
     };
-    for (k, (_, loss)) in wanted.heads.iter().enumerate() {
+    for (k, (head, loss)) in wanted.heads.iter().enumerate() {
         let y = [read(4 + 2 * k)?, read(5 + 2 * k)?];
         let due = if *loss != Loss::CrossEntropy {
             [Due::Values(targets(&y[0])?), Due::Values(targets(&y[1])?)]
         } else {
-            let classes = classes_of([&y[0], &y[1]], samples)?;
+            let classes = classes_of([&y[0], &y[1]], samples).map_err(|e| {
+                e.help(format_args!(
+                    "a head is trained to classes where nothing else is said: for numbers set \
+                     `heads = {{ {head} = {{ loss = \"squared\" }} }}` under `train`, for labels \
+                     `\"binary_cross_entropy\"`"
+                ))
+            })?;
             data.notes.extend(classes.notes);
             classes.labels.map(Due::Classes)
         };

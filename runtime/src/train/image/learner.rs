@@ -428,13 +428,16 @@ impl Learner for ImageLearner {
 
 fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &str) -> Result<()> {
     let (a, b) = (&run.network, &other.network);
+    if a.heads() != b.heads() {
+        return Err(Error::input(place, "is a network of other heads")
+            .help("name a run of a network with the same heads"));
+    }
     let tasks = |recipe: &Recipe| (recipe.task(None), recipe.heads.clone());
     if tasks(&a.train) != tasks(&b.train) {
         return Err(Error::input(place, "is trained to another loss, or to other numbers")
             .help("name a run on the same data, with the same `loss` under `train`"));
     }
-    let outputs = |network: &Network| (network.outputs(), network.heads());
-    if a.input == b.input && outputs(a) == outputs(b) && run.weights.live == other.weights.live {
+    if a.input == b.input && a.outputs() == b.outputs() && run.weights.live == other.weights.live {
         return Ok(());
     }
     Err(Error::input(place, "is a network of other inputs or classes")
@@ -488,7 +491,7 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
                  label=NAME for each"
             )));
         }
-        check_labels(network.train.loss, targets, || format!("data set `{}`", data.name))?;
+        check_labels(network.train.loss, targets, "train", || format!("data set `{}`", data.name))?;
         return inputs_of(network, data);
     }
     if network.train.loss != Loss::CrossEntropy {
@@ -521,13 +524,18 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
 }
 
 /// Fails where values are no labels, and the loss is of labels.
-fn check_labels(loss: Loss, values: &Array2<f64>, place: impl Fn() -> String) -> Result<()> {
+fn check_labels(
+    loss: Loss,
+    values: &Array2<f64>,
+    key: &str,
+    place: impl Fn() -> String,
+) -> Result<()> {
     let mut other = values.indexed_iter().filter(|(_, v)| **v != 0.0 && **v != 1.0);
     match other.next() {
         Some(((sample, output), v)) if loss == Loss::BinaryCrossEntropy => {
             let cause = format!("sample {sample} has {v} for label {output}, not 0 or 1");
             Err(Error::input(place(), cause)
-                .help("set `loss = \"squared\"` under `train` for numbers"))
+                .help(format_args!("set `loss = \"squared\"` under `{key}` for numbers")))
         }
         _ => Ok(()),
     }
@@ -544,7 +552,7 @@ fn check_head(
     let loss = network.train.task(Some(name)).loss;
     let cause = match data.train.due(k + 1) {
         (_, Some(values)) => {
-            check_labels(loss, values, place)?;
+            check_labels(loss, values, &format!("train.heads.{name}"), place)?;
             let has = values.ncols();
             (has != *outputs).then(|| format!("has {has} numbers a sample, for {outputs} outputs"))
         }
