@@ -122,6 +122,11 @@ impl Extent {
         [self.h, self.w]
     }
 
+    /// What so many pixels, at least one, span that are `dilation` apart.
+    pub fn dilated(self, dilation: Extent) -> Extent {
+        self.zip(dilation, |n, dilation| (n - 1) * dilation + 1)
+    }
+
     /// What `f` makes of both axes of two extents.
     pub fn zip(self, other: Extent, f: impl Fn(usize, usize) -> usize) -> Extent {
         Extent { h: f(self.h, other.h), w: f(self.w, other.w) }

@@ -125,7 +125,7 @@ impl Linear {
 
     /// The kernel of W_b, with the pixels between those that it reads.
     pub fn window(&self) -> Extent {
-        self.taps().zip(self.dilation, |taps, dilation| (taps - 1) * dilation + 1)
+        self.taps().dilated(self.dilation)
     }
 
     /// Pixels between windows of W_b, `p·stride`.
@@ -309,8 +309,13 @@ pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
 
 /// The steps whose sums leave the network: the last one, then that of each head.
 pub fn outputs(steps: &[Step]) -> impl Iterator<Item = usize> {
-    let heads = (0..steps.len()).filter(|i| steps[*i].head.is_some());
-    steps.len().checked_sub(1).into_iter().chain(heads)
+    last_then(steps, |step| step.head.is_some())
+}
+
+/// The place of the last item, then those of all that are heads.
+pub fn last_then<T>(items: &[T], is_head: impl Fn(&T) -> bool) -> impl Iterator<Item = usize> {
+    let heads = (0..items.len()).filter(move |i| is_head(&items[*i]));
+    items.len().checked_sub(1).into_iter().chain(heads)
 }
 
 /// Whether each value that the steps read or yield can be negative; entry 0 is the input's.
@@ -355,6 +360,38 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
         }
         None => Ok(steps),
     }
+}
+
+/// What a dilated kernel reaches over.
+fn dilated(
+    place: &Place,
+    kernel: Extent,
+    dilation: Extent,
+    pad: Extent,
+    input: Shape,
+) -> Result<Extent, Violation> {
+    // Before anything is computed from them.
+    for (key, sizes, least) in [("kernel", kernel, 1), ("pad", pad, 0)] {
+        for n in sizes.both() {
+            within(place.clone().key(key), n, least..=MAX_AREA)?;
+        }
+    }
+    let reach = kernel.dilated(dilation);
+    let most = if reach.h == reach.w { MAX_KERNEL } else { MAX_AREA };
+    let is_too_large = reach.area() > MAX_AREA || reach.both().into_iter().any(|n| n > most);
+    if !is_too_large && input.windows(reach, Extent::ONE, pad).is_some() {
+        return Ok(reach);
+    }
+    let limit = if is_too_large {
+        "more than a kernel may".to_owned()
+    } else {
+        format!("which do not fit an image of {input} with pad {}", written(pad))
+    };
+    let cause = format!(
+        "a kernel of {kernel} with dilation {dilation} reaches over {reach} pixels, {limit}"
+    );
+    Err(Violation::new(place.clone().key("dilation"), cause)
+        .help("choose a smaller `dilation` or `kernel`, or more pad"))
 }
 
 struct Planner<'a> {
@@ -585,16 +622,9 @@ impl Planner<'_> {
             within(at("dilation"), n, 1..=MAX_AREA)?;
         }
         let input = self.shapes[value];
-        let reach = kernel.zip(dilation, |k, dilation| k.saturating_sub(1) * dilation + 1);
-        let reach = if kernel.h == 0 || kernel.w == 0 { kernel } else { reach };
-        if dilation != Extent::ONE && input.windows(reach, Extent::ONE, pad).is_none() {
-            let cause = format!(
-                "a kernel of {kernel} with dilation {dilation} reaches over {reach} pixels, which \
-                 do not fit an image of {input} with pad {}",
-                written(pad)
-            );
-            return Err(Violation::new(at("dilation"), cause)
-                .help("choose a smaller `dilation` or `kernel`, or more pad"));
+        let mut reach = kernel;
+        if dilation != Extent::ONE {
+            reach = dilated(place, kernel, dilation, pad, input)?;
         }
         let (height, width) = self.windows(place, "kernel", reach, stride, pad, input)?;
         let plain = conv.plain.unwrap_or(self.spn.plain);

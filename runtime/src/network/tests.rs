@@ -376,6 +376,9 @@ fn errors() {
         ("kernel = [1, 5]", "kernel = [1, 5], dilation = 0"),
         ("kernel = [1, 5]", "kernel = [1, 5], dilation = [1, 17]"),
         ("kernel = [1, 5]", "kernel = [1, 5], dilation = 2, p = 2"),
+        ("kernel = [1, 5]", "kernel = [9, 9], dilation = 4"),
+        ("kernel = [1, 5]", "kernel = 4000000000000000000, dilation = 1000"),
+        ("pad = [0, 2]", "pad = 9223372036854775807, dilation = 2"),
         ("size = [1, 2]", "size = [2, 2]"),
         ("size = [1, 2]", "size = 100"),
         (

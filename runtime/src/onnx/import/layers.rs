@@ -22,7 +22,7 @@ struct Moves {
 impl Moves {
     /// Pixels that a window spans.
     fn span(&self) -> Extent {
-        self.kernel.zip(self.dilation, |kernel, dilation| (kernel - 1) * dilation + 1)
+        self.kernel.dilated(self.dilation)
     }
 }
 

@@ -212,7 +212,7 @@ impl Patches {
         let inside = |at: usize, window: usize, length: usize, pad: usize| {
             at >= pad && at + window <= length + pad
         };
-        let Extent { h, w } = self.window.zip(self.dilation, |n, dilation| (n - 1) * dilation + 1);
+        let Extent { h, w } = self.window.dilated(self.dilation);
         inside(y, h, self.input.height, self.pad.h) && inside(x, w, self.input.width, self.pad.w)
     }
 
