@@ -167,8 +167,8 @@ pub fn run(args: Args) -> Result<()> {
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
     let recipe = model.provenance.recipe();
-    let leave = leave_model(&model, &recipe);
-    if let Some(head) = leave.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
+    let streams = streams_of(&model, &recipe);
+    if let Some(head) = streams.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
         let cause = format!("says nothing that is due of head `{head}`");
         return Err(Error::input(format_args!("data set `{}`", data.name), cause).help(
             "a model that was trained here knows what its heads are trained to; of others \
@@ -178,8 +178,8 @@ pub fn run(args: Args) -> Result<()> {
     let reals = train::fake_quantised(&model, split.x.doubles().view())?;
     tools.check_interrupted()?;
     let float = float_outputs(&path, &split, outputs.ncols());
-    let figures = |output: &Leaves, k: usize| {
-        let Leaves { columns, unit, task, .. } = output;
+    let figures = |output: &Stream, k: usize| {
+        let Stream { columns, unit, task, .. } = output;
         let own = s![.., columns.clone()];
         let (z, y) = (outputs.slice(own), reals.slice(own));
         let differing = y.iter().zip(&z).filter(|(y, z)| **y != **z as f64 * unit).count();
@@ -197,10 +197,10 @@ pub fn run(args: Args) -> Result<()> {
             },
         }
     };
-    let (figures, heads) = of_each(&leave, figures);
+    let (figures, heads) = of_each(&streams, figures);
     let all = std::iter::once(&figures).chain(heads.iter().map(|head| &head.figures));
     let differing: usize = all.flat_map(|of| &of.fake_quantised).map(|fake| fake.differing).sum();
-    let last = outputs.slice(s![.., leave[0].columns.clone()]);
+    let last = outputs.slice(s![.., streams[0].columns.clone()]);
     let report = Report {
         name: model.name.clone(),
         sha256: Some(model_file::sha256(&model)?),
@@ -268,13 +268,13 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
     let outputs = checkpoint.float_outputs(split.x.singles().view())?;
     let heads = network.heads().into_iter().map(|(name, n)| (Some(name), n, 0));
     let streams = std::iter::once((None, network.outputs(), 0)).chain(heads);
-    let leave = leave(streams, &network.train);
-    let (figures, heads) = of_each(&leave, |output, k| {
+    let streams = with_tasks(streams, &network.train);
+    let (figures, heads) = of_each(&streams, |output, k| {
         let own = outputs.slice(s![.., output.columns.clone()]);
         let measures = Measures::of(&output.task, own, f64::from, split.due(k));
         Figures { golden: None, fake_quantised: None, float: Some(Float::Checkpoint(measures)) }
     });
-    let last = outputs.slice(s![.., leave[0].columns.clone()]);
+    let last = outputs.slice(s![.., streams[0].columns.clone()]);
     let report = Report {
         name: network.name.clone(),
         sha256: None,
@@ -290,8 +290,8 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
     show(&report, asked)
 }
 
-/// One of the outputs of a network.
-struct Leaves {
+/// One of the outputs of a network, as [`Model::streams`] has them.
+struct Stream {
     /// The name of the head that it is, if it is one.
     head: Option<String>,
     /// Its columns among all outputs.
@@ -302,30 +302,31 @@ struct Leaves {
 }
 
 /// The outputs of a network: of each the name, how many columns it has, and its frac.
-fn leave(
+fn with_tasks(
     streams: impl Iterator<Item = (Option<String>, usize, i32)>,
     recipe: &Recipe,
-) -> Vec<Leaves> {
+) -> Vec<Stream> {
     let mut at = 0;
     let of = |(head, columns, frac): (Option<String>, usize, i32)| {
         let task = recipe.task(head.as_deref());
         let columns = at..at + columns;
         at = columns.end;
-        Leaves { head, columns, unit: f64::powi(2.0, -frac), task }
+        Stream { head, columns, unit: f64::powi(2.0, -frac), task }
     };
     streams.map(of).collect()
 }
 
-fn leave_model(model: &Model, recipe: &Recipe) -> Vec<Leaves> {
+/// Those of a model.
+fn streams_of(model: &Model, recipe: &Recipe) -> Vec<Stream> {
     let streams = model.streams().into_iter();
     let of = |(head, shape, format): (Option<&str>, Shape, Format)| {
         (head.map(str::to_owned), shape.elements(), format.frac)
     };
-    leave(streams.map(of), recipe)
+    with_tasks(streams.map(of), recipe)
 }
 
 /// The figures of the last layer, and of each head; `figures` is told the place of an output.
-fn of_each(all: &[Leaves], figures: impl Fn(&Leaves, usize) -> Figures) -> (Figures, Vec<Head>) {
+fn of_each(all: &[Stream], figures: impl Fn(&Stream, usize) -> Figures) -> (Figures, Vec<Head>) {
     let heads = all.iter().enumerate().skip(1).map(|(k, output)| Head {
         name: output.head.clone().unwrap_or_default(),
         measure: output.task.loss.measure(),
@@ -462,7 +463,7 @@ fn float_outputs(path: &Path, split: &Split, columns: usize) -> Option<Array2<f3
 }
 
 /// What the trainer recorded of the float network.
-fn recorded(model: &Model, output: &Leaves) -> Option<Float> {
+fn recorded(model: &Model, output: &Stream) -> Option<Float> {
     let of_head = output.head.as_ref().map(|name| format!("_{name}")).unwrap_or_default();
     let recorded = format!("test_{}_float{of_head}", output.task.loss.measure().key());
     model.provenance.metrics.get(&recorded).map(|judged| Float::Provenance { judged: *judged })

@@ -18,7 +18,7 @@ use crate::train::cells::Units;
 use crate::train::matmul::{product, vectorised};
 use crate::train::quantise::{power, requantiser, round};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 
 /// The outputs of a valid model for inputs of real values, both `[samples, elements]`.
 pub fn outputs(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
@@ -228,8 +228,20 @@ pub fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
 
 /// The nodes whose sums leave the network: the last one, then that of each head.
 pub fn leaving<L>(nodes: &[Node<L>]) -> impl Iterator<Item = usize> {
-    let heads = (0..nodes.len()).filter(|i| nodes[*i].head);
-    nodes.len().checked_sub(1).into_iter().chain(heads)
+    plan::last_then(nodes, |node| node.head)
+}
+
+/// What leaves a network side by side, `[n, outputs]`, from the values of its nodes.
+pub fn side_by_side<T: Clone>(
+    values: &[Array2<T>],
+    leaving: impl Iterator<Item = usize>,
+    y: &mut ArrayViewMut2<T>,
+) {
+    let mut at = 0;
+    for z in leaving.map(|i| &values[i]) {
+        y.slice_mut(s![.., at..at + z.ncols()]).assign(z);
+        at += z.ncols();
+    }
 }
 
 /// [`fake_quantised`] for nodes at hand.
@@ -253,11 +265,7 @@ pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
                 node.forward(node.inputs(x.view(), &results), &mut trace, &mut which, &mut z);
                 results.push(z);
             }
-            let mut at = 0;
-            for z in leaving(nodes).map(|i| &results[i]) {
-                y.slice_mut(s![.., at..at + z.ncols()]).assign(z);
-                at += z.ncols();
-            }
+            side_by_side(&results, leaving(nodes), &mut y);
         });
     y
 }

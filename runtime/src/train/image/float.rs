@@ -2,6 +2,7 @@
 //! ternary.
 
 use super::concat::Concat;
+use super::exact;
 use super::norm::Norm;
 use super::patches::{Patches, Windows, fit, piece};
 use super::rows::Rows;
@@ -14,7 +15,7 @@ use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::recurrent::Recurrent;
 use crate::train::ternary::{Matrix, Ternariser, density};
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -484,9 +485,8 @@ impl<T: Real> Float<T> {
     /// `[samples, n_in]` to `[samples, outputs]`, those of the last layer, then those of each head,
     /// with the running statistics.
     pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
-        let heads = (0..self.nodes.len()).filter(|i| self.nodes[*i].head);
-        let leave: Vec<usize> = self.nodes.len().checked_sub(1).into_iter().chain(heads).collect();
-        let outputs = leave.iter().map(|i| self.nodes[*i].z.ncols()).sum();
+        let leaving = || plan::last_then(&self.nodes, |node| node.head);
+        let outputs = leaving().map(|i| self.nodes[i].z.ncols()).sum();
         let chunk = piece(self.spns().map(Spn::columns).max().unwrap_or(1));
         let mut y = Array2::zeros((x.nrows(), outputs));
         (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
@@ -502,11 +502,7 @@ impl<T: Real> Float<T> {
                     let z = node.layer.evaluate(&inputs, node.z.ncols());
                     values.push(z);
                 }
-                let mut at = 0;
-                for z in leave.iter().map(|i| &values[*i]) {
-                    y.slice_mut(s![.., at..at + z.ncols()]).assign(z);
-                    at += z.ncols();
-                }
+                exact::side_by_side(&values, leaving(), &mut y);
             });
         y
     }

@@ -21,6 +21,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
 /// Learns from a data set.
 pub struct ImageLearner {
@@ -51,19 +52,22 @@ struct Due {
     labels: Vec<u32>,
     /// `[samples, outputs]`: numbers as the task scales them, or labels.
     values: Option<Array2<f32>>,
-    /// Outputs.
-    outputs: usize,
+    /// Its columns among all outputs.
+    columns: Range<usize>,
 }
 
 /// What is due of each output of a network, the last layer's first.
 fn dues(network: &Network, split: &Split) -> Vec<Due> {
     let heads = network.heads().into_iter().map(|(name, outputs)| (Some(name), outputs));
     let all = std::iter::once((None, network.outputs())).chain(heads);
+    let mut at = 0;
     let due = |(k, (head, outputs)): (usize, (Option<String>, usize))| {
+        let columns = at..at + outputs;
+        at = columns.end;
         let task = network.train.task(head.as_deref());
         let (labels, targets) = split.due(k);
         let values = targets.map(|targets| scaled(&task, targets));
-        Due { task, labels: labels.to_vec(), values, outputs }
+        Due { task, labels: labels.to_vec(), values, columns }
     };
     all.enumerate().map(due).collect()
 }
@@ -74,7 +78,7 @@ impl Due {
             task: self.task.clone(),
             labels: samples.iter().filter_map(|&i| self.labels.get(i)).copied().collect(),
             values: self.values.as_ref().map(|values| values.select(Axis(0), samples)),
-            outputs: self.outputs,
+            columns: self.columns.clone(),
         }
     }
 
@@ -98,13 +102,7 @@ impl Due {
 
 /// The score of each output, of `[samples, outputs]`, those of all heads included.
 fn scores<T: Real>(due: &[Due], outputs: ArrayView2<T>) -> Vec<Score> {
-    let mut at = 0;
-    let of = |due: &Due| {
-        let own = outputs.slice(s![.., at..at + due.outputs]);
-        at += due.outputs;
-        due.score(own)
-    };
-    due.iter().map(of).collect()
+    due.iter().map(|due| due.score(outputs.slice(s![.., due.columns.clone()]))).collect()
 }
 
 /// Samples that statistics are taken from, at most.
@@ -373,11 +371,9 @@ impl Learner for ImageLearner {
         let teaching = self.teaching.as_mut();
         let logits = teaching.map(|t| t.logits(self.batch.view(), samples)).transpose()?;
         let Distill { lambda, temperature } = recipe.distill;
-        let mut at = 0;
         let mut targets = due.iter().map(|due| {
-            let own = at..at + due.outputs;
-            at = own.end;
-            let logits = logits.as_ref().map(|logits| logits.slice(s![.., own]));
+            let own = s![.., due.columns.clone()];
+            let logits = logits.as_ref().map(|logits| logits.slice(own));
             let teacher = logits.map(|logits| Teacher { logits, lambda, temperature });
             let smoothing = recipe.label_smoothing;
             (Targets { smoothing, teacher, ..due.targets() }, due.task.weight)
