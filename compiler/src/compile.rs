@@ -542,7 +542,7 @@ fn time(
         }
         graph.set_depth(fifo, words);
     }
-    match timing::simulate(graph, depths::frames(graph), stop)? {
+    match timing::simulate(graph, timing.shown.len(), stop)? {
         Ending::Done(own) => Ok((depths, own)),
         Ending::Deadlock(deadlock) => {
             let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
@@ -556,8 +556,8 @@ fn at_full_rate(
     graph: &mut Graph,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Vec<Depth>, Timing)> {
-    depths::segments(graph, stop)?;
-    let (depths, timing) = depths::depths(graph, stop)?;
+    let timing = depths::segments(graph, stop)?;
+    let depths = depths::depths(graph, &timing, stop)?;
     for depth in &depths {
         graph.set_depth(depth.node, depth.rate.max(depth.live));
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{Bilinear, Dense, Edge, Layer, Output, Provenance};
-use strassenc_runtime::{Format, Model};
+use strassenc_runtime::{Format, Model, Network, random};
 
 /// What a random model looks like.
 #[derive(Clone, Debug)]
@@ -253,4 +253,14 @@ pub fn inputs(model: &Model, random: usize, seed: u64) -> Vec<Vec<i64>> {
         vectors.push((0..n).map(|_| pick(&mut rng)).collect());
     }
     vectors
+}
+
+/// A random model of the network that this text describes, over images or signals.
+pub fn described(text: &str) -> Model {
+    let network = Network::parse("net.toml", text).unwrap();
+    let images = random::images(&network.input.shape, network.input.format(), 16, 1);
+    let drawn = random::Options { density: 0.5, seed: 1, data: None };
+    let never = || false;
+    let made = random::random(&network, &images, &drawn, &|_, _| (), random::Stop(&never));
+    made.unwrap().model
 }

@@ -6,18 +6,19 @@ use strassenc::circuit::Op;
 use strassenc::compile::{Compiled, LayerEngine, Options, compile};
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
-use strassenc::engine::{self, Choice, Engines};
+use strassenc::engine::{self, Allowed, Choice, Engines, Target};
 use strassenc::folded::Folding;
 use strassenc::ir::{self, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
-use strassenc::stream::depths;
 use strassenc::stream::timing::{self, Ending};
 use strassenc::stream::{self, Engine, Primitive};
 use strassenc::{folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{any_streams, headed_model, image_model, inputs, random_engines, tools};
+use strassenc_tests::{
+    any_streams, described, headed_model, image_model, inputs, random_engines, tools,
+};
 
 /// A core with random engines; every other one without a hardware multiplier.
 fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
@@ -253,7 +254,8 @@ fn least_depths_are_least() {
                     graph.set_depth(other.node, other.live);
                 }
                 graph.set_depth(depth.node, words);
-                timing::simulate(&graph, depths::frames(&graph), &|| false).unwrap()
+                let frames = compiled.timing.shown.len();
+                timing::simulate(&graph, frames, &|| false).unwrap()
             };
             assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
             if depth.live > 1 {
@@ -268,6 +270,27 @@ fn least_depths_are_least() {
         }
     }
     assert!(seen > 20 && others < 3, "{seen}, {others}");
+}
+
+/// A residual of one frame a clock holds more frames than a few dozen in its body: what the timing
+/// promises is what a core does that is full.
+#[test]
+fn intervals_are_those_of_a_full_core() {
+    let text = "name = \"t\"\ninput = { shape = [4], bits = 8, frac = 7, signed = true }\n\
+        layers = [{ dense = { units = 10 } }, \"relu\", { residual = { body = [{ dense = { units = \
+        10 } }] } }, \"relu\", { dense = { units = 2 } }]\n";
+    for engine in [Allowed::Folded, Allowed::Unrolled] {
+        let target = Target { engine, ..Target::default() };
+        let options = Options { target, ..Options::default() };
+        let compiled = compile(&described(text), &options, &|_| {}, &|| false).unwrap();
+        assert_eq!(compiled.timing.interval(), 1);
+        let Ending::Done(long) = timing::simulate(&compiled.graph, 300, &|| false).unwrap() else {
+            panic!("stuck")
+        };
+        let late =
+            long.shown.iter().enumerate().filter(|(i, at)| **at != long.shown[0] + *i as u64);
+        assert_eq!(late.count(), 0, "{engine:?}");
+    }
 }
 
 /// One shift serves all rows of a folded layer: where they are too far apart for 62 bits, that is

@@ -17,51 +17,69 @@ pub struct Depth {
     pub rate: usize,
 }
 
-/// Frames that show how a core runs once it is full: few of many words, more of few words, of which
-/// several are inside at a time, and more than a segment holds.
-pub fn frames(graph: &Graph) -> usize {
+/// How a core runs once it is full, with unbounded FIFOs: few frames of many words, more of few
+/// words, more than a segment holds, and so many that at most half of them are inside at a time.
+///
+/// # Errors
+/// Where the graph is stuck, a bug of ours, or the user interrupts.
+pub fn full(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<Timing> {
     let held = |(node, segment): (usize, &Segment)| {
         let words = graph.ends(&graph.nodes[node]).x().words;
         2 * segment.full_rate().div_ceil(words)
     };
     let held = graph.segments().map(held).max().unwrap_or(0);
-    (4000 / graph.streams[0].words).clamp(3, 24) + held
+    let mut frames = (4000 / graph.streams[0].words).clamp(3, 24) + held;
+    loop {
+        let timing = unbounded(graph, frames, stop)?;
+        let enough = 2 * timing.inside();
+        if enough <= frames {
+            return Ok(timing);
+        }
+        frames = enough;
+    }
 }
 
-/// Gives every segment, which has the depth of [`Segment::full_rate`], the least one with which no
-/// result is ever later, one segment after the other. FIFOs are unbounded yet.
-///
-/// # Errors
-/// Where the graph is stuck, a bug of ours, or the user interrupts.
-///
-/// [`Segment::full_rate`]: super::primitive::Segment::full_rate
-pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
-    let all: Vec<(usize, usize)> = graph.segments().map(|(i, of)| (i, of.depth)).collect();
-    if all.is_empty() {
-        return Ok(());
-    }
-    let shown = |graph: &Graph| match timing::simulate(graph, frames(graph), stop)? {
-        Ending::Done(timing) => Ok((timing.shown, timing.heads)),
+fn unbounded(graph: &Graph, frames: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Timing> {
+    match timing::simulate(graph, frames, stop)? {
+        Ending::Done(timing) => Ok(timing),
         Ending::Deadlock(deadlock) => Err(Error::internal(
             "stream graph",
             format_args!("is stuck with unbounded FIFOs: {deadlock:?}"),
         )),
-    };
-    let due = shown(graph)?;
+    }
+}
+
+/// Gives every segment, which has the depth of [`Segment::full_rate`], the least one with which no
+/// result is ever later, one segment after the other, and yields how the core then runs. FIFOs are
+/// unbounded yet.
+///
+/// # Errors
+/// As [`full`].
+///
+/// [`Segment::full_rate`]: super::primitive::Segment::full_rate
+pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<Timing> {
+    let due = full(graph, stop)?;
+    let all: Vec<(usize, usize)> = graph.segments().map(|(i, of)| (i, of.depth)).collect();
+    if all.is_empty() {
+        return Ok(due);
+    }
+    let run = |graph: &Graph| unbounded(graph, due.shown.len(), stop);
     for (node, depth) in all {
         // Enough is known to be enough; what is less than `least` is not.
         let (mut least, mut enough) = (1, depth);
         while least < enough {
             let between = least.midpoint(enough);
             graph.set_depth(node, between);
-            if shown(graph)? == due { enough = between } else { least = between + 1 }
+            let own = run(graph)?;
+            let in_time = own.shown == due.shown && own.heads == due.heads;
+            if in_time { enough = between } else { least = between + 1 }
         }
         graph.set_depth(node, enough);
     }
-    Ok(())
+    run(graph)
 }
 
-/// The depths of all FIFOs, and the timing with unbounded ones.
+/// The depths of all FIFOs of a core that runs as `timing` says where they are unbounded.
 ///
 /// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose join waits for its
 /// other side becomes deeper by one word, the inner one first where a branch holds branches: with
@@ -72,7 +90,11 @@ pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(
 ///
 /// # Errors
 /// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
-pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
+pub fn depths(
+    graph: &Graph,
+    timing: &Timing,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Depth>> {
     let mut least = graph.clone();
     let fifos: Vec<usize> = graph.fifos().collect();
     for &fifo in &fifos {
@@ -84,25 +106,17 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         true
     };
     // Frames enter while others are still inside, of images of few rows several.
-    let live = || {
-        if fifos.is_empty() {
-            Ok(None)
-        } else {
-            timing::run(&least, frames(graph), &mut grow, stop).map(Some)
-        }
-    };
-    let (unbounded, live) = rayon::join(|| timing::simulate(graph, frames(graph), stop), live);
-    let Ending::Done(timing) = unbounded? else {
-        return Err(Error::internal("stream graph", "is stuck with unbounded FIFOs"));
-    };
-    if let Some(Ending::Deadlock(deadlock)) = live? {
+    let frames = timing.shown.len();
+    if !fifos.is_empty()
+        && let Ending::Deadlock(deadlock) = timing::run(&least, frames, &mut grow, stop)?
+    {
         return Err(Error::internal(
             "stream graph",
             format_args!("is stuck whatever its FIFOs hold: {deadlock:?}"),
         ));
     }
     let runs = |graph: &Graph| -> Result<bool> {
-        Ok(matches!(timing::simulate(graph, frames(graph), stop)?, Ending::Done(_)))
+        Ok(matches!(timing::simulate(graph, frames, stop)?, Ending::Done(_)))
     };
     fifos.iter().for_each(|&fifo| least.set_depth(fifo, grown[fifo]));
     for &fifo in &fifos {
@@ -122,8 +136,7 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         grown[fifo] = enough;
     }
     let between = timing.occupied.iter().filter(|(node, _)| fifos.contains(node));
-    let depths = between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();
-    Ok((depths, timing))
+    Ok(between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect())
 }
 
 /// Of FIFOs that are full in a graph that is stuck, those whose joins wait for their other sides,

@@ -43,6 +43,14 @@ impl Timing {
         intervals[intervals.len() / 2..].iter().copied().max().unwrap_or(self.done[0] + 1)
     }
 
+    /// Frames that have entered as a whole and not left, once the core is full and none waits for
+    /// its turn: as many as enter while the first one is inside.
+    pub fn inside(&self) -> usize {
+        let heads = self.heads.iter().map(|shown| shown[0]);
+        let left = heads.fold(self.done[0], u64::max);
+        left.saturating_sub(self.taken[0]).div_ceil(self.interval()) as usize
+    }
+
     /// The first frame from which on no interval is larger than that.
     pub fn warm_up(&self) -> u32 {
         let interval = self.interval();
