@@ -504,6 +504,37 @@ impl Layer {
         first.iter().chain(second)
     }
 
+    /// Entries of its W_b and of its W_c but those that are 0 in every such layer; a convolution
+    /// reads pixels that are `dilation` apart. Those of branches and heads are none of its own.
+    pub fn entries(&self, dilation: Extent) -> [usize; 2] {
+        match self {
+            Layer::Dense(dense) => [dense.w_b.len(), dense.w_c.len()],
+            Layer::Conv2d(conv) => {
+                let (r, group, h, w) = conv.w_b.dim();
+                [r * group * h.div_ceil(dilation.h) * w.div_ceil(dilation.w), conv.w_c.len()]
+            }
+            // A filter reads no pixel beyond its width, and W_c is the identity.
+            Layer::CharCnn(CharCnn { filters, widths, .. }) => {
+                let channels = filters.inputs() / widths.len().max(1);
+                let reads = widths.iter().zip(1..).map(|(n, width)| n * width * channels);
+                [reads.sum(), 0]
+            }
+            // Each product is of one gate.
+            Layer::Highway(Highway { gates, .. }) => {
+                [gates.w_b.len(), gates.rows() * gates.outputs() / 2]
+            }
+            // And reads either x or h.
+            Layer::Recurrent(recurrent) => {
+                let (x, n, gates) = (recurrent.inputs(), recurrent.units(), &recurrent.gates);
+                let rows = gates.w_b.rows();
+                let of_x = rows.into_iter().filter(|row| row.iter().take(x).any(|w| *w != 0));
+                let of_x = of_x.count();
+                [of_x * x + (gates.rows() - of_x) * n, gates.rows() * n]
+            }
+            _ => [0; 2],
+        }
+    }
+
     /// What it is, in a few words: `dense`, `conv 3×3 / 2`, `max pool 2×2`, `sum`.
     pub fn kind(&self) -> String {
         match self {

@@ -164,30 +164,27 @@ fn is_sum(step: &Step) -> bool {
 
 fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figures> {
     let share = |nonzeros: usize, entries: usize| nonzeros as f64 / entries.max(1) as f64;
-    let (r, density_b, density_c) = match (made, step.linear()) {
-        (Made::Pool, _) => return None,
-        (Made::Linear(layer), Some(linear)) => {
-            let density = |w: &mut dyn Iterator<Item = &i8>| {
-                let (entries, nonzeros) =
-                    w.fold((0, 0), |(n, ones), v| (n + 1, ones + usize::from(*v != 0)));
-                Some(share(nonzeros, entries))
+    let linear = step.linear();
+    let (r, density_b, density_c) = match made {
+        Made::Pool => return None,
+        Made::Linear(layer) => {
+            let nonzeros = |w: &mut dyn Iterator<Item = &i8>| w.filter(|w| **w != 0).count();
+            let (r, b, c) = match layer.as_ref() {
+                model::Layer::Recurrent(model::Recurrent { gates: d, .. })
+                | model::Layer::Dense(d) => {
+                    (d.rows(), nonzeros(&mut d.w_b.iter()), nonzeros(&mut d.w_c.iter()))
+                }
+                model::Layer::Conv2d(c) => {
+                    (c.rows(), nonzeros(&mut c.w_b.iter()), nonzeros(&mut c.w_c.iter()))
+                }
+                _ => (0, 0, 0),
             };
-            let (b, c) = match layer.as_ref() {
-                model::Layer::Dense(d) => (density(&mut d.w_b.iter()), density(&mut d.w_c.iter())),
-                model::Layer::Conv2d(c) => (density(&mut c.w_b.iter()), density(&mut c.w_c.iter())),
-                _ => (None, None),
-            };
-            (Some(linear.r), b, c.filter(|_| !linear.plain))
+            let dilation = linear.map_or(Extent::ONE, |linear| linear.dilation);
+            let [of_b, of_c] = layer.entries(dilation);
+            let plain = linear.is_some_and(|linear| linear.plain);
+            (Some(r), Some(share(b, of_b)), (!plain).then(|| share(c, of_c)))
         }
-        (Made::Linear(layer), None) => match layer.as_ref() {
-            model::Layer::Recurrent(model::Recurrent { gates, .. }) => {
-                let [b, c] = [&gates.w_b, &gates.w_c]
-                    .map(|w| share(w.iter().filter(|w| **w != 0).count(), w.len()));
-                (Some(gates.rows()), Some(b), Some(c))
-            }
-            _ => (None, None, None),
-        },
-        _ => (None, None, None),
+        Made::Join(_) => (None, None, None),
     };
     let z = &value.data;
     let Format { signed, bits, .. } = value.format;

@@ -148,7 +148,7 @@ pub struct LayerSummary {
     pub name: String,
     /// Elements that enter.
     pub inputs: usize,
-    /// Elements that a row of W_b can add up.
+    /// Elements that a row of W_b can add up, on average.
     pub reads: usize,
     /// The budget r.
     pub budget: usize,
@@ -163,7 +163,7 @@ pub struct LayerSummary {
     pub w_b_nonzeros: usize,
     /// Nonzeros of W_c.
     pub w_c_nonzeros: usize,
-    /// Entries of both.
+    /// Entries of both, but those that are 0 in every such layer.
     pub entries: usize,
     /// Nonzeros over entries of both.
     pub density: f64,
@@ -574,7 +574,8 @@ fn finish<L: Learner>(
         None => measures(network.train.loss.measure().key(), |score| score.accuracy()),
     };
     model.provenance.metrics.extend(measures);
-    summarise(&model.layers, model.input(), &mut summary.layers)?;
+    let plan = network.plan()?;
+    summarise(&model.layers, model.input(), &plan, &mut summary.layers)?;
     summary.integer_accuracy = Some(integer.accuracy());
     summary.integer_bits = unit.map(|_| integer.bits());
     summary.multiplications = summary.layers.iter().map(|l| l.multiplications).sum();
@@ -583,23 +584,27 @@ fn finish<L: Learner>(
 }
 
 /// Appends the linear layers that read a value of this shape and format, those of branches and
-/// heads included.
+/// heads included; `plan` is that of the network.
 fn summarise(
     layers: &[model::Layer],
     mut edge: (Shape, Format),
+    plan: &[Step],
     summaries: &mut Vec<LayerSummary>,
 ) -> Result<()> {
     for layer in layers {
         let yields = layer.yields(edge)?;
+        let linear = plan.iter().find(|step| step.name == layer.name()).and_then(Step::linear);
+        let entries = layer.entries(linear.map_or(Extent::ONE, |linear| linear.dilation));
         let mut add =
             |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize, more: usize| {
                 let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
                 let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
-                let entries = w_b.len() + w_c.len();
+                let reads = entries[0] / rows.max(1);
+                let entries: usize = entries.iter().sum();
                 summaries.push(LayerSummary {
                     name: layer.name().into(),
                     inputs: edge.0.elements(),
-                    reads: w_b.len() / rows.max(1),
+                    reads,
                     budget,
                     rows,
                     multiplications: (rows * patches + more) as u64,
@@ -638,10 +643,10 @@ fn summarise(
                 add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches, 0);
             }
             model::Layer::Branches(branches) => {
-                summarise(&branches.body, edge, summaries)?;
-                summarise(&branches.shortcut, edge, summaries)?;
+                summarise(&branches.body, edge, plan, summaries)?;
+                summarise(&branches.shortcut, edge, plan, summaries)?;
             }
-            model::Layer::Head(head) => summarise(&head.layers, edge, summaries)?,
+            model::Layer::Head(head) => summarise(&head.layers, edge, plan, summaries)?,
             _ => {}
         }
         edge = yields;
@@ -670,6 +675,30 @@ fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
+
+    /// Of matrices without a zero that could be another number all entries are nonzeros.
+    #[test]
+    fn zeros_that_every_such_layer_has_count_for_nothing() {
+        let text = "name = \"t\"\ninput = { shape = [12, 3], bits = 8, frac = 7, signed = true }\n\
+            layers = [{ conv1d = { channels = 4, kernel = 2, dilation = 3 } }, \"relu\", { gru = { \
+            units = 5 } }, { lstm = { units = 3, r = 2 } }, \"last\", { dense = { units = 2 } }]\n";
+        let network = Network::parse("t", text).unwrap();
+        let images = random::images(&network.input.shape, network.input.format(), 4, 1);
+        let options = random::Options { density: 1.0, seed: 1, data: None };
+        let stop = random::Stop(&|| false);
+        let made = random::random(&network, &images, &options, &|_, _| (), stop).unwrap();
+        for drawn in made.layers.iter().filter(|layer| layer.r.is_some()) {
+            assert_eq!((drawn.density_b, drawn.density_c), (Some(1.0), Some(1.0)), "{drawn:?}");
+        }
+        let (model, plan, mut told) = (&made.model, network.plan().unwrap(), vec![]);
+        summarise(&model.layers, model.input(), &plan, &mut told).unwrap();
+        assert_eq!(told.len(), 4);
+        assert!(told.iter().all(|layer| layer.density == 1.0), "{told:?}");
+        // Six taps, three or four channels, five or three units.
+        let reads: Vec<usize> = told.iter().map(|layer| layer.reads).collect();
+        assert_eq!(reads, [6, 4, 4, 3]);
+    }
 
     #[test]
     fn collapsed_layers_are_told() {
