@@ -418,7 +418,7 @@ impl Planner<'_> {
             let before = i.checked_sub(1).map(|j| &layers[j]);
             value = match layer {
                 Layer::Relu => {
-                    self.relu(at, before, value)?;
+                    self.relu(at, &layers[..i], value)?;
                     value
                 }
                 Layer::Flatten => value,
@@ -487,11 +487,17 @@ impl Planner<'_> {
         Ok(value)
     }
 
-    fn relu(&mut self, at: Place, before: Option<&Layer>, value: usize) -> Result<(), Violation> {
-        let (cause, help) = match before {
-            Some(before) if is_linear(before) || before.branches().is_some() => {
-                self.steps[value - 1].relu = true;
-                return Ok(());
+    fn relu(&mut self, at: Place, before: &[Layer], value: usize) -> Result<(), Violation> {
+        let sums = |layer: &Layer| is_linear(layer) || layer.branches().is_some();
+        let (cause, help) = match before.iter().rfind(|layer| !matches!(layer, Layer::Head(_))) {
+            Some(layer) if sums(layer) => {
+                let Some(Layer::Head(head)) = before.last() else {
+                    self.steps[value - 1].relu = true;
+                    return Ok(());
+                };
+                let cause = format!("head `{}` stands before this \"relu\"", head.name);
+                return Err(Violation::new(at, cause)
+                    .help("put it behind the \"relu\", where it reads what the next layer reads"));
             }
             None => (
                 "a \"relu\" cannot be the first layer",
@@ -861,6 +867,11 @@ impl Planner<'_> {
     }
 
     fn last(&mut self, place: &Place, value: usize) -> Result<usize, Violation> {
+        if self.along == Along::Inputs {
+            let cause = "\"last\" goes along the time of a signal, and this network is of texts";
+            return Err(Violation::new(place.clone(), cause)
+                .help("remove it: an `lstm` yields what it makes of each symbol"));
+        }
         self.goes_along_time(place, "\"last\"", value)?;
         let output = Shape::vector(self.shapes[value].channels);
         Ok(self.push("last", Op::Last, vec![value], output))
@@ -868,13 +879,20 @@ impl Planner<'_> {
 
     /// Whether a value has a time axis, which `layer` goes along.
     fn goes_along_time(&self, place: &Place, layer: &str, value: usize) -> Result<(), Violation> {
-        let help = "the input of a signal is `shape = [time, channels]`, and `dense`, \"last\" and \
-            global pooling make a vector of it: put the layer before them";
-        self.is_one_row(place, layer, value).map_err(|v| v.help(help))?;
+        let one_row = "the input of a signal is `shape = [time, channels]`";
+        self.is_one_row(place, layer, value).map_err(|v| v.help(one_row))?;
         if self.shapes[value].width > 1 {
             return Ok(());
         }
-        let cause = format!("{layer} goes along time, but {} enters", self.shapes[value]);
+        let cause =
+            format!("{layer} goes along time, but {} enters, a single step", self.shapes[value]);
+        let help = if self.shapes[0].pixels() == 1 {
+            "the input is one step, too: give it two or more, `shape = [time, channels]`, or take a \
+             `dense` layer"
+        } else {
+            "`dense`, \"last\" and global pooling leave one step, and a large `kernel` or `stride` \
+             may: put the layer before them, or leave two steps or more"
+        };
         Err(Violation::new(place.clone(), cause).help(help))
     }
 
@@ -932,6 +950,13 @@ impl Planner<'_> {
         value: usize,
     ) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
+        if join == Join::Add
+            && let Some(Layer::Head(head)) = branches.body.last()
+        {
+            let cause = format!("head `{}` is at the end of the body of a residual", head.name);
+            return Err(Violation::new(at("body").index(branches.body.len() - 1), cause)
+                .help("put it before the body's last layer, or behind the residual"));
+        }
         if join == Join::Add && !branches.body.last().is_some_and(is_linear) {
             return Err(Violation::new(
                 at("body"),
@@ -974,6 +999,11 @@ fn ends_in_sums(place: &Place, layers: &[Layer], what: &str) -> Result<(), Viola
         Some(layer) if is_linear(layer) => Ok(()),
         Some(Layer::Relu) => Err(Violation::new(at, "a \"relu\" cannot be the last layer")
             .help(format_args!("remove it: a {what} ends with {sums}"))),
+        Some(Layer::Head(head)) => {
+            let cause = format!("head `{}` is behind the last layer of the {what}", head.name);
+            Err(Violation::new(at, cause)
+                .help("put it before the last layer: it reads what that layer reads"))
+        }
         _ => Err(Violation::new(at, "the last layer is not linear")
             .help(format_args!("end with {sums}"))),
     }

@@ -409,6 +409,22 @@ fn errors() {
             "\"global_average_pool\"",
             "{ head = { name = \"inner\", layers = [{ dense = { units = 2 } }] } }",
         ),
+        (
+            "{ conv2d = { channels = 3, kernel = 1 } },\n    ] } },",
+            "{ conv2d = { channels = 3, kernel = 1 } }, { head = { name = \"end\", layers = [{ \
+             dense = { units = 2 } }] } },\n    ] } },",
+        ),
+        (
+            "    \"relu\",\n    { head = { name = \"mask\", layers = [{ conv2d = { channels = 1, \
+             kernel = 1 } }] } },\n",
+            "    { head = { name = \"mask\", layers = [{ conv2d = { channels = 1, kernel = 1 } }] \
+             } },\n    \"relu\",\n",
+        ),
+        (
+            "    { dense = { units = 5 } },\n",
+            "    { dense = { units = 5 } },\n    { head = { name = \"end\", layers = [{ dense = { \
+             units = 2 } }] } },\n",
+        ),
     ];
     let of_concats = [
         ("size = 2", "size = 4"),
@@ -444,6 +460,12 @@ fn errors() {
     ];
     let of_signals = [
         ("[32, 3]", "[2, 32, 3]"),
+        ("[32, 3]", "[4, 3]"),
+        (
+            "[32, 3], bits = 8, frac = 7, signed = true }\nlayers = [\n    { conv1d = { channels \
+             = 8, kernel = 4, stride = 4 } },\n    \"relu\",",
+            "[1, 3], bits = 8, frac = 7, signed = true }\nlayers = [",
+        ),
         (
             "    { conv1d = { channels = 8, kernel = 4, stride = 4 } },\n    \"relu\",\n",
             "\"last\",",
