@@ -275,3 +275,22 @@ fn images_are_counted_as_an_unrolled_core_is() {
     assert!(additions > counts.adders);
     assert!(count(&model, &Options::default(), &|| true).is_err(), "stopped");
 }
+
+/// Convolutions that are dilated have no output patches, and a dense layer has none either: what
+/// would train one network twice is told at once.
+#[test]
+fn values_that_change_nothing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let dilated = "name = \"t\"\ninput = { shape = [16, 1], bits = 8, frac = 8 }\nlayers = [{ conv1d = \
+                   { channels = 2, kernel = 3, dilation = 2 } }, \"relu\", { dense = { units = 2 } }]\n";
+    std::fs::write(path.join("dilated.toml"), dilated).unwrap();
+    std::fs::write(path.join("not.toml"), dilated.replace(", dilation = 2", "")).unwrap();
+    for network in ["dilated.toml", "digits"] {
+        let error = refused(path, 2, &["sweep", network, "--ratio", "1", "--p", "1,2", "--list"]);
+        let told = "--p: no layer of this network is another one with 2 than with 1";
+        assert!(error.contains(told), "{error}");
+    }
+    let listed = done(path, &["sweep", "not.toml", "--ratio", "1", "--p", "1,2", "--list"]);
+    assert_eq!(listed.lines().count(), 2);
+}

@@ -13,6 +13,7 @@ use strassenc::build;
 use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
+use strassenc_runtime::error::number;
 use strassenc_runtime::lock::Lock;
 use strassenc_runtime::onnx::Classifier;
 use strassenc_runtime::train::{
@@ -139,6 +140,7 @@ pub fn run(args: Args) -> Result<()> {
         .into_iter()
         .map(|choices| choices.apply(&network).map(|network| (choices, network)))
         .collect::<Result<Vec<_>>>()?;
+    are_different(&points)?;
 
     if args.list {
         for (point, (choices, _)) in points.iter().enumerate() {
@@ -206,6 +208,27 @@ pub fn run(args: Args) -> Result<()> {
         format_args!("{} of {total} points failed: {}", failed.len(), failed.join(", ")),
     )
     .help("each says why above; --resume tries them again"))
+}
+
+/// Whether no two points would train the same network, which is nothing to compare.
+fn are_different(points: &[(Choices, Network)]) -> Result<()> {
+    for (i, (choices, network)) in points.iter().enumerate() {
+        let plan = network.plan()?;
+        for (other, earlier) in &points[..i] {
+            if network.train != earlier.train || plan != earlier.plan()? {
+                continue;
+            }
+            let differs = |(axis, value): (&Axis, &f64)| {
+                let other = *other.0.get(axis)?;
+                (other != *value).then(|| (*axis, [other, *value].map(number)))
+            };
+            let Some((axis, [a, b])) = choices.0.iter().find_map(differs) else { continue };
+            let cause = format!("no layer of this network is another one with {b} than with {a}");
+            return Err(Error::input(format!("--{axis}"), cause)
+                .help("give one value, or leave it out: both would train the same network"));
+        }
+    }
+    Ok(())
 }
 
 /// Trains one point and leaves it as a sweep of its own beside the run, which others may do with
