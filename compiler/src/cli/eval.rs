@@ -57,10 +57,12 @@ pub struct Args {
     /// 2,000 at most, which are one sequence
     #[arg(long, value_name = "FOLDER", value_parser = super::written_folder())]
     vectors: Option<PathBuf>,
-    /// Print how well each class is told, and which one it is most often taken for
+    /// Print how well each class is told, and which one it is most often taken for; of the last
+    /// layer and of each head that tells one class of a sample
     #[arg(long)]
     confusion: bool,
-    /// Draw the confusion matrix of the integer network, or of one in full precision
+    /// Draw the confusion matrix of the integer network, or of one in full precision; of the last
+    /// layer, or else of the first head that tells one class of a sample
     #[arg(long, value_name = "FILE", value_parser = super::written())]
     svg: Option<PathBuf>,
     #[command(flatten)]
@@ -88,8 +90,6 @@ struct Report {
     heads: Vec<Head>,
     /// The share of input elements that saturate in the input format.
     saturated_inputs: f64,
-    /// Of the integers, or of a run in full precision; none where samples have no one class.
-    confusion: Option<Confusion>,
 }
 
 /// How one output does.
@@ -99,6 +99,8 @@ struct Figures {
     fake_quantised: Option<FakeQuantised>,
     /// The float network's figures; none where there is neither a checkpoint nor a recorded figure.
     float: Option<Float>,
+    /// Of the integers, or of a run in full precision; none where samples have no one class.
+    confusion: Option<Confusion>,
 }
 
 /// How a head does.
@@ -155,10 +157,12 @@ pub fn run(args: Args) -> Result<()> {
         check_vectors(folder, &args.overwrite)?;
     }
     if model.provenance.alphabet.is_some() {
-        asked.check(None)?;
+        asked.check(&[])?;
         return text::run(args, Some(&model));
     }
-    asked.check(Some(model.provenance.recipe().loss.measure()))?;
+    let recipe = model.provenance.recipe();
+    let streams = streams_of(&model, &recipe);
+    asked.check(&streams)?;
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let tools = home::tools()?;
     let data = data::of_model(&model, args.data.as_deref())?;
@@ -166,8 +170,6 @@ pub fn run(args: Args) -> Result<()> {
     let inputs = split.x.integers(model.input.format)?;
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
-    let recipe = model.provenance.recipe();
-    let streams = streams_of(&model, &recipe);
     if let Some(head) = streams.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
         let cause = format!("says nothing that is due of head `{head}`");
         return Err(Error::input(format_args!("data set `{}`", data.name), cause).help(
@@ -195,12 +197,12 @@ pub fn run(args: Args) -> Result<()> {
                 Some(y) => Some(Float::Checkpoint(Measures::of(task, y, f64::from, due))),
                 None => recorded(&model, output),
             },
+            confusion: confusion(task, z, due.0, class_names(&data, k)),
         }
     };
     let (figures, heads) = of_each(&streams, figures);
     let all = std::iter::once(&figures).chain(heads.iter().map(|head| &head.figures));
     let differing: usize = all.flat_map(|of| &of.fake_quantised).map(|fake| fake.differing).sum();
-    let last = outputs.slice(s![.., streams[0].columns.clone()]);
     let report = Report {
         name: model.name.clone(),
         sha256: Some(model_file::sha256(&model)?),
@@ -210,7 +212,6 @@ pub fn run(args: Args) -> Result<()> {
         figures,
         heads,
         saturated_inputs: split.x.saturated(model.input.format),
-        confusion: confusion(last, &split, &data),
         model: path,
     };
     if let Some(folder) = &args.vectors {
@@ -256,25 +257,30 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
         return Err(Error::input("--vectors", cause).help("leave --vectors away"));
     }
     let Ok(checkpoint) = ImageCheckpoint::load(path) else {
-        asked.check(None)?;
+        asked.check(&[])?;
         return text::run(args, None);
     };
     let network = &checkpoint.network;
-    asked.check(Some(network.train.loss.measure()))?;
+    let heads = network.heads().into_iter().map(|(name, n)| (Some(name), n, 0));
+    let streams = std::iter::once((None, network.outputs(), 0)).chain(heads);
+    let streams = with_tasks(streams, &network.train);
+    asked.check(&streams)?;
     let origin = Origin::new(Some(checkpoint.data_name()), Some(network));
     let data = data::of_origin(args.data.as_deref(), &origin)?;
     data.check_shape(&network.input.shape, "give samples of that shape")?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
     let outputs = checkpoint.float_outputs(split.x.singles().view())?;
-    let heads = network.heads().into_iter().map(|(name, n)| (Some(name), n, 0));
-    let streams = std::iter::once((None, network.outputs(), 0)).chain(heads);
-    let streams = with_tasks(streams, &network.train);
     let (figures, heads) = of_each(&streams, |output, k| {
         let own = outputs.slice(s![.., output.columns.clone()]);
-        let measures = Measures::of(&output.task, own, f64::from, split.due(k));
-        Figures { golden: None, fake_quantised: None, float: Some(Float::Checkpoint(measures)) }
+        let due = split.due(k);
+        let measures = Measures::of(&output.task, own, f64::from, due);
+        Figures {
+            golden: None,
+            fake_quantised: None,
+            float: Some(Float::Checkpoint(measures)),
+            confusion: confusion(&output.task, own, due.0, class_names(&data, k)),
+        }
     });
-    let last = outputs.slice(s![.., streams[0].columns.clone()]);
     let report = Report {
         name: network.name.clone(),
         sha256: None,
@@ -284,7 +290,6 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
         figures,
         heads,
         saturated_inputs: split.x.saturated(network.input.format()),
-        confusion: confusion(last, &split, &data),
         model: args.model,
     };
     show(&report, asked)
@@ -337,12 +342,18 @@ fn of_each(all: &[Stream], figures: impl Fn(&Stream, usize) -> Figures) -> (Figu
 
 /// The confusion matrix of outputs `[samples, classes]`, where samples have one class each.
 fn confusion<T: Copy + PartialOrd>(
+    task: &Task,
     outputs: ArrayView2<T>,
-    split: &Split,
-    data: &DataSet,
+    labels: &[u32],
+    names: Option<&[String]>,
 ) -> Option<Confusion> {
-    let classes = || Confusion::of(outputs, &split.labels, data.class_names.as_deref());
-    split.targets.is_none().then(classes)
+    let classes = || Confusion::of(outputs, labels, names);
+    (task.loss.measure() == Measure::Accuracy).then(classes)
+}
+
+/// The names of the classes of an output, of which data have those of the last layer.
+fn class_names(data: &DataSet, output: usize) -> Option<&[String]> {
+    data.class_names.as_deref().filter(|_| output == 0)
 }
 
 /// How the report is shown.
@@ -353,12 +364,13 @@ struct Asked {
 }
 
 impl Asked {
-    /// Fails where classes are asked for of a network that does not tell one class of a sample,
-    /// but something else, by which it is judged.
-    fn check(&self, measure: Option<Measure>) -> Result<()> {
+    /// Fails where classes are asked for of a network of which no output tells one class of a
+    /// sample.
+    fn check(&self, streams: &[Stream]) -> Result<()> {
+        let tells = |stream: &Stream| stream.task.loss.measure() == Measure::Accuracy;
         let options = [(self.confusion, "--confusion"), (self.svg.is_some(), "--svg")];
         match options.into_iter().find(|(given, _)| *given) {
-            Some((_, option)) if measure != Some(Measure::Accuracy) => {
+            Some((_, option)) if !streams.iter().any(tells) => {
                 let cause = "is about networks that tell one class of a sample";
                 Err(Error::input(option, cause).help("leave it out"))
             }
@@ -368,14 +380,21 @@ impl Asked {
 }
 
 fn show(report: &Report, asked: &Asked) -> Result<()> {
-    if let (Some(path), Some(confusion)) = (&asked.svg, &report.confusion) {
+    let heads = report.heads.iter().map(|head| (Some(&head.name), &head.figures));
+    let all = std::iter::once((None, &report.figures)).chain(heads);
+    let told_of: Vec<_> =
+        all.filter_map(|(head, of)| Some((head, of.confusion.as_ref()?))).collect();
+    if let (Some(path), Some((_, confusion))) = (&asked.svg, told_of.first()) {
         files::write(path, confusion.svg()?.as_bytes())?;
     }
     if asked.json {
         return output::json(report);
     }
     output::line(render(report))?;
-    if let Some(confusion) = report.confusion.as_ref().filter(|_| asked.confusion) {
+    for (head, confusion) in told_of.into_iter().filter(|_| asked.confusion) {
+        if let Some(head) = head {
+            output::line(format_args!("\nhead {head}"))?;
+        }
         output::line(told(confusion))?;
     }
     asked.svg.iter().try_for_each(|path| output::line(path.display()))

@@ -423,5 +423,6 @@ fn point(
         density: summary.density(),
         float_accuracy: summary.float_accuracy,
         integer_accuracy,
+        heads: summary.heads,
     })
 }

@@ -606,6 +606,7 @@ mod tests {
             train_accuracy: 1.0,
             validation_accuracy: Some(1.0),
             validation_loss: None,
+            validation_heads: Default::default(),
             density: 0.612,
         };
         assert_eq!(

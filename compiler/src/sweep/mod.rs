@@ -4,11 +4,13 @@ mod plot;
 
 use crate::count::Counts;
 use crate::report::{table, thousands};
+use comfy_table::Table;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strassenc_runtime::error::number;
+use strassenc_runtime::train::HeadSummary;
 use strassenc_runtime::{Error, Network, Result};
 
 /// What a sweep varies. Points are named, sorted and drawn in this order.
@@ -192,6 +194,9 @@ pub struct Point {
     /// Test accuracy of the integer network, in 0..=1.
     #[serde(rename = "test_accuracy_integer")]
     pub integer_accuracy: f64,
+    /// The same of each head, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadSummary>,
 }
 
 impl Sweep {
@@ -200,6 +205,11 @@ impl Sweep {
         self.points.retain(|old| old.choices != point.choices);
         self.points.push(point);
         self.points.sort_by(|a, b| a.choices.order(&b.choices));
+    }
+
+    /// The heads of the network.
+    fn heads(&self) -> &[HeadSummary] {
+        self.points.first().map_or(&[], |point| &point.heads)
     }
 
     /// The axes that any point chooses on.
@@ -214,7 +224,12 @@ impl Sweep {
         let mut text: String = axes.iter().map(|axis| format!("{axis},")).collect();
         text += "\
             multiplications,reduction,naive_adders,adders,naive_additions,additions,density,\
-            test_accuracy_float,test_accuracy_integer,run\n";
+            test_accuracy_float,test_accuracy_integer,";
+        for HeadSummary { name, measure, .. } in self.heads() {
+            let key = measure.key();
+            text += &format!("test_{key}_float_{name},test_{key}_integer_{name},");
+        }
+        text += "run\n";
         for point in &self.points {
             for axis in &axes {
                 text += &point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
@@ -225,8 +240,13 @@ impl Sweep {
             let Point { run, reduction, density, float_accuracy, integer_accuracy, .. } = point;
             text += &format!(
                 "{multiplications},{reduction},{naive_adders},{adders},{naive_additions},\
-                 {additions},{density},{float_accuracy},{integer_accuracy},{run}\n"
+                 {additions},{density},{float_accuracy},{integer_accuracy},"
             );
+            for HeadSummary { float_accuracy, integer_accuracy, .. } in &point.heads {
+                let integer = integer_accuracy.map(|v| v.to_string()).unwrap_or_default();
+                text += &format!("{float_accuracy},{integer},");
+            }
+            text += &format!("{run}\n");
         }
         text
     }
@@ -259,7 +279,30 @@ impl Sweep {
         if let Some(accuracy) = self.full_precision_accuracy {
             text += &format!("\nfull precision: test accuracy {}", percent(accuracy));
         }
+        if !self.heads().is_empty() {
+            let heads = self.heads_table();
+            text +=
+                &format!("\n\nabove are figures of the last layer; those of the heads:\n\n{heads}");
+        }
         text
+    }
+
+    /// The figures of the heads, a row for each head of each point.
+    fn heads_table(&self) -> Table {
+        let axes = self.axes();
+        let mut header: Vec<&str> = axes.iter().map(|axis| axis.heading()).collect();
+        header.extend(["head", "test", "\nfloat", "\ninteger"]);
+        let mut table = table(&header);
+        let all = self.points.iter().flat_map(|p| p.heads.iter().map(move |head| (p, head)));
+        for (point, HeadSummary { name, measure, float_accuracy, integer_accuracy }) in all {
+            let choice =
+                |axis| point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
+            let mut row: Vec<String> = axes.iter().map(choice).collect();
+            row.extend([name.clone(), measure.name().into(), measure.told(*float_accuracy)]);
+            row.push(integer_accuracy.map(|v| measure.told(v)).unwrap_or_default());
+            table.add_row(row);
+        }
+        table
     }
 
     /// `sweep.svg`: accuracy of the integer network against multiplications, and against additions
@@ -275,6 +318,7 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strassenc_runtime::network::Measure;
 
     #[test]
     fn its_table_fits_80_columns() {
@@ -296,6 +340,12 @@ mod tests {
             density: 0.5,
             float_accuracy: 1.0,
             integer_accuracy: 0.98765,
+            heads: vec![HeadSummary {
+                name: "mask".into(),
+                measure: Measure::Accuracy,
+                float_accuracy: 0.9,
+                integer_accuracy: Some(0.875),
+            }],
         };
         let sweep = Sweep {
             name: "net".into(),
@@ -311,6 +361,13 @@ mod tests {
         let text = sweep.text();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("test accuracy 99.00 %"), "{text}");
+        assert!(text.contains("mask") && text.contains("87.50 %"), "{text}");
+        let csv = sweep.csv();
+        assert!(
+            csv.contains(",test_accuracy_float_mask,test_accuracy_integer_mask,run\n"),
+            "{csv}"
+        );
+        assert!(csv.lines().nth(1).unwrap().contains(",1,0.98765,0.9,0.875,"), "{csv}");
     }
 
     #[test]

@@ -86,7 +86,10 @@ fn panel(area: &Area, sweep: &Sweep, label: &str, cost: Cost) -> Drawn {
     chart
         .configure_mesh()
         .x_desc(label)
-        .y_desc("test accuracy of the integers, %")
+        .y_desc(match sweep.heads().is_empty() {
+            true => "test accuracy of the integers, %",
+            false => "test accuracy of the last layer's integers, %",
+        })
         .x_label_formatter(&|x| plot::short(*x))
         .y_label_formatter(&|y| format!("{y:.digits$}"))
         .max_light_lines(1)

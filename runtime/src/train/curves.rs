@@ -155,6 +155,7 @@ mod tests {
             train_accuracy: 1.0 - 0.5 / (i + 1) as f64,
             validation_accuracy: held_out.then_some(1.0 - 0.6 / (i + 1) as f64),
             validation_loss: None,
+            validation_heads: Default::default(),
             density: 0.6,
         };
         all.enumerate().map(record).collect()

@@ -13,12 +13,12 @@ use crate::format::Format;
 use crate::lock::Lock;
 use crate::model::{self, Model};
 use crate::model_file;
-use crate::network::plan::HIGHWAY_PRODUCTS;
+use crate::network::plan::{HIGHWAY_PRODUCTS, Step};
 use crate::network::{Measure, Network};
 use crate::onnx::{self, Classifier};
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use crate::wording;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -127,7 +127,7 @@ pub struct Summary {
 }
 
 /// One head of a [`Summary`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadSummary {
     /// Name of the head.
     pub name: String,
@@ -512,18 +512,23 @@ pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
     })
 }
 
-/// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same
-/// records, unrounded.
+/// metrics.csv: a line per epoch; accuracies and density in 0..=1; last what heads reach on what is
+/// held out. metrics.json has the same records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
     let mut text = String::from(
-        "phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\n",
+        "phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density",
     );
+    let heads = history.first().map(|e| e.validation_heads.keys());
+    text.extend(heads.into_iter().flatten().map(|head| format!(",validation_accuracy_{head}")));
+    text += "\n";
     for e in history {
         let validation = e.validation_accuracy.map(|v| format!("{v:.6}")).unwrap_or_default();
         text += &format!(
-            "{},{},{},{:.6},{:.6},{validation},{:.6}\n",
+            "{},{},{},{:.6},{:.6},{validation},{:.6}",
             e.phase, e.epoch, e.learning_rate, e.loss, e.train_accuracy, e.density
         );
+        text.extend(e.validation_heads.values().map(|accuracy| format!(",{accuracy:.6}")));
+        text += "\n";
     }
     text
 }

@@ -10,6 +10,7 @@ use crate::model::{Model, Provenance};
 use crate::network::{self, Network, Plateau, Recipe, Schedule};
 use crate::onnx::{self, Classifier};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -81,6 +82,13 @@ pub struct Epoch {
     /// Mean cross entropy there in nats, of a network of sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
+    /// The accuracy of each head there, likewise.
+    #[serde(
+        rename = "validation_accuracy_of_heads",
+        default,
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub validation_heads: BTreeMap<String, f64>,
     /// Nonzeros over entries of all W_b and W_c.
     pub density: f64,
 }
@@ -183,8 +191,8 @@ pub trait Learner: Sized + Send {
     /// # Errors
     /// Where the teacher's outputs cannot be computed.
     fn gradients(&mut self, run: &mut Checkpoint<Self::Weights>) -> Result<Score>;
-    /// The score on what is held out, if anything is.
-    fn validate(&self, network: &Network, weights: &Self::Weights) -> Option<Score>;
+    /// The scores on what is held out, of the last layer, then of each head; none where nothing is.
+    fn validate(&self, network: &Network, weights: &Self::Weights) -> Vec<Score>;
     /// The scores of the float network on the test data: of the last layer, then of each head.
     ///
     /// # Errors
@@ -442,7 +450,10 @@ impl<L: Learner> Trainer<L> {
     fn end_epoch(&mut self, learning_rate: f64) -> Epoch {
         let run = &mut self.run;
         run.exchange_average();
-        let validation = self.learner.validate(&run.network, &run.weights);
+        let scores = self.learner.validate(&run.network, &run.weights);
+        let validation = scores.first();
+        let heads = run.network.heads().into_iter().map(|(name, _)| name);
+        let of_heads = scores.iter().skip(1).map(|score| score.accuracy());
         let epoch = Epoch {
             phase: run.phase,
             epoch: run.epoch + 1,
@@ -453,6 +464,7 @@ impl<L: Learner> Trainer<L> {
             validation_loss: validation
                 .filter(|_| run.network.is_of_sequences())
                 .map(|score| score.mean_loss()),
+            validation_heads: heads.zip(of_heads).collect(),
             density: run.weights.density(),
         };
         run.end_epoch(epoch.clone());

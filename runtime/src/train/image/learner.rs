@@ -393,17 +393,16 @@ impl Learner for ImageLearner {
         Ok(frozen.gradients(self.exact_batch.view(), &aims))
     }
 
-    fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {
+    fn validate(&self, network: &Network, weights: &Weights) -> Vec<Score> {
         if self.validation.is_empty() {
-            return None;
+            return vec![];
         }
         let x = self.x.select(Axis(0), &self.validation);
         let due: Vec<Due> = self.due.iter().map(|due| due.select(&self.validation)).collect();
-        let scores = match &weights.frozen {
+        match &weights.frozen {
             Some(frozen) => scores(&due, frozen.evaluate(network.input.format(), x.view()).view()),
             None => scores(&due, weights.float.evaluate(x.view()).view()),
-        };
-        scores.first().copied()
+        }
     }
 
     fn test(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Vec<Score>> {

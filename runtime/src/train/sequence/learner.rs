@@ -202,9 +202,9 @@ impl Learner for SequenceLearner {
         Ok(weights.float.gradients(x, &targets, &mut weights.state, recipe.clip, Some(drop)))
     }
 
-    fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {
+    fn validate(&self, network: &Network, weights: &Weights) -> Vec<Score> {
         let text = &self.text.valid;
-        Some(evaluate(&weights.float, text, measured(text), &network.train))
+        vec![evaluate(&weights.float, text, measured(text), &network.train)]
     }
 
     fn test(run: &Checkpoint<Weights>, text: &Text) -> Result<Vec<Score>> {
