@@ -7,8 +7,9 @@
 //
 // FRAME_WORDS beats are an input frame. It ends with s_last, or, with BY_COUNT, by their number;
 // one that ends early or late counts only with WHOLE_FRAMES, since others are dropped. Outside a
-// frame `between` is high, beside the last beat of one too, and `empty` says that as many frames
-// have left as entered.
+// frame `between` is high, beside the last beat of one too. A core has OUTPUTS outputs, and a frame
+// leaves with its last beat on the last of them; `empty` says that as many frames have left as
+// entered.
 //
 // With TABLE_WORDS, the upper half of the addresses is a table, which `load` has loaded: it is
 // written and read through `table_*`, data one clock behind `table_read`, while `loading` is low,
@@ -20,6 +21,7 @@
 module strassenc_control #(
     parameter         ADDRESS_BITS = 7,
     parameter         FRAME_WORDS  = 1,
+    parameter         OUTPUTS      = 1,
     parameter         BY_COUNT     = 0,
     parameter         WHOLE_FRAMES = 0,
     parameter [31:0]  VERSION      = 0,
@@ -52,9 +54,9 @@ module strassenc_control #(
     input  wire                    s_valid,
     input  wire                    s_ready,
     input  wire                    s_last,
-    input  wire                    m_valid,
-    input  wire                    m_ready,
-    input  wire                    m_last,
+    input  wire      [OUTPUTS-1:0] m_valid,
+    input  wire      [OUTPUTS-1:0] m_ready,
+    input  wire      [OUTPUTS-1:0] m_last,
     input  wire                    frame_error,
     output reg                     frame_error_clear,
     output wire                    between,
@@ -92,7 +94,27 @@ module strassenc_control #(
     wire last    = BY_COUNT != 0 ? at_last : s_last;
     wire accept  = s_valid & s_ready;
     wire enters  = accept & last & (WHOLE_FRAMES != 0 | (at_last & !dropping));
-    wire leaves  = m_valid & m_ready & m_last;
+
+    // Of each output, whether a frame that has not left all of them leaves it, or has left it.
+    wire [OUTPUTS-1:0] ends = m_valid & m_ready & m_last;
+    wire [OUTPUTS-1:0] has;
+    wire               leaves = &has;
+    genvar             output_number;
+    generate
+        if (OUTPUTS == 1) begin : one_output
+            assign has = ends;
+        end else begin : several_outputs
+            for (output_number = 0; output_number < OUTPUTS; output_number = output_number + 1)
+            begin : counted
+                reg [COUNT_BITS-1:0] ahead;
+                assign has[output_number] = ends[output_number] | ahead != {COUNT_BITS{1'b0}};
+                always @(posedge clk)
+                    if (rst) ahead <= {COUNT_BITS{1'b0}};
+                    else if (clken & ends[output_number] != leaves)
+                        ahead <= leaves ? ahead - FRAME : ahead + FRAME;
+            end
+        end
+    endgenerate
 
     assign between = accept ? last : !begun;
     assign empty   = entered == left;

@@ -265,6 +265,7 @@ fn linear(model: &Model) -> BTreeMap<String, Dense> {
                     add(&branches.body, all);
                     add(&branches.shortcut, all);
                 }
+                Layer::Head(head) => add(&head.layers, all),
                 _ => {}
             }
         }
@@ -310,6 +311,7 @@ fn bare(model: &Model) -> Model {
                     strip(&mut branches.body);
                     strip(&mut branches.shortcut);
                 }
+                Layer::Head(head) => strip(&mut head.layers),
                 _ => {}
             }
         }

@@ -240,9 +240,7 @@ fn what_is_for_networks_of_one_output_says_so_of_others() {
             "says nothing that is due of head `tdata`",
         ),
         (vec!["eval", "run", "--data", "digits"], "says nothing that is due of head `tdata`"),
-        (vec!["verilog", "run", "-o", "x", "--control"], "counts the frames of one output"),
-        (vec!["verilog", "run", "-o", "x", "--reloadable"], "counts the frames of one output"),
-        (vec!["verilog", "run", "-o", "x", "--project", "pynq"], "is for cores with one output"),
+        (vec!["verilog", "run", "-o", "x", "--project", "c"], "is for cores with one output"),
     ] {
         let error = refused(path, 2, &arguments);
         assert!(error.contains(told), "{error}");

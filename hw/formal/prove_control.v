@@ -1,9 +1,12 @@
 // strassenc_control: each write and each read that is taken is answered once and in its turn, an
 // answer stays as it is until it is taken, and nothing else is; no write that is refused, and none
-// while the table is loading, does anything; as many frames have left as entered where it says so.
+// while the table is loading, does anything; as many frames have left as entered where it says so,
+// and a frame has left once it has left all outputs, of two either up to 3 frames ahead.
 `default_nettype none
 
-module prove_control (
+module prove_control #(
+    parameter OUTPUTS = 1
+) (
     input  wire        clk,
     input  wire        clken,
     input  wire        free_reset,
@@ -19,9 +22,9 @@ module prove_control (
     input  wire        s_valid,
     input  wire        s_ready,
     input  wire        s_last,
-    input  wire        m_valid,
-    input  wire        m_ready,
-    input  wire        m_last,
+    input  wire  [1:0] m_offered,
+    input  wire  [1:0] m_ready,
+    input  wire  [1:0] m_last,
     input  wire        frame_error,
     input  wire        loading,
     input  wire [31:0] table_word,
@@ -42,10 +45,16 @@ module prove_control (
         data_waits    <= !rst & wvalid & !(clken & wready);
     end
 
+    // Frames that have left each output, modulo 8; neither is more than 3 ahead of the other.
+    reg   [2:0] left_0, left_1;
+    wire  [2:0] lead    = left_0 - left_1;
+    wire  [1:0] m_valid = OUTPUTS == 1 ? m_offered : m_offered & {lead != 3'd5, lead != 3'd3};
+
     reset reset (.clk(clk), .free(free_reset), .rst(rst));
     strassenc_control #(
         .ADDRESS_BITS(8),
         .FRAME_WORDS (2),
+        .OUTPUTS     (OUTPUTS),
         .TABLE_WORDS (5),
         .COUNT_BITS  (2)
     ) dut (
@@ -56,7 +65,8 @@ module prove_control (
         .araddr(araddr), .arvalid(arvalid), .arready(arready),
         .rdata(rdata), .rresp(rresp), .rvalid(rvalid), .rready(rready),
         .s_valid(s_valid), .s_ready(s_ready), .s_last(s_last),
-        .m_valid(m_valid), .m_ready(m_ready), .m_last(m_last),
+        .m_valid(m_valid[OUTPUTS-1:0]), .m_ready(m_ready[OUTPUTS-1:0]),
+            .m_last(m_last[OUTPUTS-1:0]),
         .frame_error(frame_error), .frame_error_clear(frame_error_clear),
         .between(between), .empty(empty), .loading(loading), .loads(32'd0), .load(load),
         .table_write(table_write), .table_write_address(table_write_address),
@@ -70,15 +80,16 @@ module prove_control (
     reg         b_waits, r_waits;
     reg   [1:0] b_was, r_was;
     reg  [31:0] r_word;
-    // Frames: the first beat was taken; the frame is too long; those under way, modulo 4.
+    // Frames: the first beat was taken; the frame is too long; those that have entered, modulo 4.
     reg         second, late;
-    reg   [1:0] under_way;
+    reg   [1:0] entered;
 
     wire takes_write = clken & awvalid & awready;
     wire takes_read  = clken & arvalid & arready;
     wire accept      = clken & s_valid & s_ready;
     wire enters      = accept & s_last & second & !late;
-    wire leaves      = clken & m_valid & m_ready & m_last;
+    wire [1:0] leaves  = {2{clken}} & m_valid & m_ready & m_last;
+    wire [2:0] left    = lead[2] ? left_0 : left_1;
 
     always @(posedge clk) begin
         writing   <= !rst & (takes_write | (writing & !(clken & bvalid & bready)));
@@ -90,7 +101,9 @@ module prove_control (
         r_word    <= rdata;
         second    <= !rst & (accept ? !s_last & !second : second);
         late      <= !rst & (accept ? !s_last & (late | second) : late);
-        under_way <= rst ? 2'd0 : under_way + {1'b0, enters} - {1'b0, leaves};
+        entered   <= rst ? 2'd0 : entered + {1'b0, enters};
+        left_0    <= rst ? 3'd0 : left_0 + {2'd0, leaves[0]};
+        left_1    <= rst ? 3'd0 : left_1 + {2'd0, leaves[OUTPUTS-1]};
     end
 
     wire bad_write = (takes_write != (clken & wvalid & wready)) | (takes_write & writing)
@@ -101,7 +114,7 @@ module prove_control (
         | awaddr[6:2] > 5'd4
             | table_write_address != awaddr[4:2] | table_data != wdata))
         | (table_read & (loading | !araddr[7]));
-    wire bad_count = empty != (under_way == 2'd0);
+    wire bad_count = empty != (entered == left[1:0]);
     assign bad = !rst & (bad_write | bad_read | bad_table | bad_count);
 endmodule
 

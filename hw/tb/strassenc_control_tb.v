@@ -1,5 +1,5 @@
 // Self-checking testbench of strassenc_control: every register, what is refused, the counts of
-// frames of both kinds of framing and by number, tables, random stalls on all channels, clken.
+// frames of both kinds of framing and by number, of one output and of several, tables, random stalls on all channels, clken.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -9,6 +9,7 @@
 
 module strassenc_control_check #(
     parameter FRAME_WORDS  = 2,
+    parameter OUTPUTS      = 1,
     parameter BY_COUNT     = 0,
     parameter WHOLE_FRAMES = 0,
     parameter TABLE_WORDS  = 0
@@ -30,7 +31,8 @@ module strassenc_control_check #(
     reg               [3:0] wstrb;
     wire              [1:0] bresp, rresp;
     wire             [31:0] rdata;
-    reg                     s_valid, s_ready, s_last, m_valid, m_ready, m_last;
+    reg                     s_valid, s_ready, s_last;
+    reg       [OUTPUTS-1:0] m_valid, m_ready, m_last;
     reg                     frame_error, loading;
     wire                    frame_error_clear, between, empty, load;
     reg              [31:0] loads;
@@ -42,6 +44,7 @@ module strassenc_control_check #(
     strassenc_control #(
         .ADDRESS_BITS(ADDRESS_BITS),
         .FRAME_WORDS (FRAME_WORDS),
+        .OUTPUTS     (OUTPUTS),
         .BY_COUNT    (BY_COUNT),
         .WHOLE_FRAMES(WHOLE_FRAMES),
         .VERSION     (32'h00010203),
@@ -74,12 +77,16 @@ module strassenc_control_check #(
 
     // ==== Frames, counted once more; what is cleared and loaded
     integer entered, left, word, clears, cleared, requests, requested;
+    integer output_number;
+    integer of_output [0:OUTPUTS-1];
     reg     late;
     wire    at_end = BY_COUNT != 0 ? word == FRAME_WORDS - 1 : s_last;
     always @(posedge clk)
         if (rst) begin
             entered = 0;
             left = 0;
+            for (output_number = 0; output_number < OUTPUTS; output_number = output_number + 1)
+                of_output[output_number] = 0;
             word = 0;
             late = 1'b0;
             cleared = 0;
@@ -96,7 +103,14 @@ module strassenc_control_check #(
                     word = word == FRAME_WORDS - 1 ? 0 : word + 1;
                 end
             end
-            if (m_valid & m_ready & m_last) left = left + 1;
+            // The output that is behind says how many frames have left all of them.
+            left = of_output[0] + 1;
+            for (output_number = 0; output_number < OUTPUTS; output_number = output_number + 1)
+            begin
+                if (m_valid[output_number] & m_ready[output_number] & m_last[output_number])
+                    of_output[output_number] = of_output[output_number] + 1;
+                if (of_output[output_number] < left) left = of_output[output_number];
+            end
             if (frame_error_clear) cleared = cleared + 1;
             if (load) requested = requested + 1;
         end
@@ -118,7 +132,7 @@ module strassenc_control_check #(
             s_valid = traffic && ($random(seed) & 1) != 0;
             s_ready = $random(seed);
             s_last = ($random(seed) & 7) == 0 ? $random(seed) : word == FRAME_WORDS - 1;
-            m_valid = traffic && ($random(seed) & 1) != 0;
+            m_valid = traffic ? $random(seed) : 0;
             m_ready = $random(seed);
             m_last = $random(seed);
         end
@@ -291,9 +305,9 @@ module strassenc_control_tb;
     wire [31:0] failures [0:3];
     strassenc_control_check #(.FRAME_WORDS(1)) check_0 (.clk(clk), .done(done[0]),
         .failures(failures[0]));
-    strassenc_control_check #(.FRAME_WORDS(3), .TABLE_WORDS(1)) check_1 (.clk(clk),
+    strassenc_control_check #(.FRAME_WORDS(3), .OUTPUTS(2), .TABLE_WORDS(1)) check_1 (.clk(clk),
         .done(done[1]), .failures(failures[1]));
-    strassenc_control_check #(.FRAME_WORDS(4), .WHOLE_FRAMES(1),
+    strassenc_control_check #(.FRAME_WORDS(4), .OUTPUTS(3), .WHOLE_FRAMES(1),
         .TABLE_WORDS(7)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     strassenc_control_check #(.FRAME_WORDS(2), .BY_COUNT(1), .TABLE_WORDS(31)) check_3 (.clk(clk),
         .done(done[3]), .failures(failures[3]));

@@ -6,16 +6,29 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     from pynq import Overlay
     from {{ module }} import Core
 
-    core = Core(Overlay("{{ d.name }}.bit").axi_dma_0)
+{% if d.heads.is_empty() %}    core = Core(Overlay("{{ d.name }}.bit").axi_dma_0)
+{%- else %}    overlay = Overlay("{{ d.name }}.bit")
+    heads = {
+{%- for h in d.heads %}
+        "{{ h.name }}": overlay.axi_dma_{{ loop.index }},     # behind {{ h.port }}_*: [{{ h.output.elements }}]
+{%- endfor %}
+    }
+    core = Core(overlay.axi_dma_0, heads=heads)
+{%- endif %}
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
-    y = core(x)
-    y = core.infer(x)     # integers, as the core has them
+    y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core(x)
+    y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core.infer(x)     # integers, as the core has them
+{%- if !d.heads.is_empty() %}
+
+Each head leaves on a stream of its own, to a DMA engine of its own that has only the channel to
+memory. What is yielded is a tuple, of the last layer and of the heads in their order.
+{%- endif %}
 {%- if d.control.is_some() %}
 
 With its registers beside the DMA engine, it says how the core does:
 
     overlay = Overlay("{{ d.name }}.bit")
-    core = Core(overlay.axi_dma_0, overlay.{{ d.name }}_0)
+    core = Core(overlay.axi_dma_0, overlay.{{ d.name }}_0{% if !d.heads.is_empty() %}, heads=heads{% endif %})
     core.status() & STATUS_BITS["EMPTY"], core.frames_in(), core.frames_out()
 {%- if d.loads() %}
     core.load(open("table.bin", "rb").read())     # as `strassenc reload -o table.bin` writes it
@@ -37,12 +50,12 @@ import time
 import numpy as np
 
 INPUTS, OUTPUTS = {{ d.input.elements }}, {{ d.output.elements }}
-# An integer v stands for the real number v * 2^-frac.
-INPUT_FRAC, OUTPUT_FRAC = {{ d.input.frac }}, {{ d.output.frac }}
+# An integer v of the inputs stands for the real number v * 2^-frac.
+INPUT_FRAC = {{ d.input.frac }}
 # The least and the largest integer of an input.
 LEAST, MOST = {{ d.input.least }}, {{ d.input.most }}
-# Bytes of an element, low byte first.
-INPUT_BYTES, OUTPUT_BYTES = {{ d.input.element_bytes }}, {{ d.output.element_bytes }}
+# Bytes of an input, low byte first.
+INPUT_BYTES = {{ d.input.element_bytes }}
 
 
 def quantise(x):
@@ -53,21 +66,6 @@ def quantise(x):
     below = np.floor(scaled)
     # scaled + 1/2 would be rounded.
     return np.clip(below + (scaled - below >= 0.5), LEAST, MOST).astype(np.int64)
-{%- if let Some([offset, scale]) = d.numbers %}
-# An output of 0 stands for the offset, in units of the data, and a real 1 for the scale more.
-OFFSET, SCALE = np.array([{{ offset }}]), np.array([{{ scale }}])
-
-
-def real(y):
-    """The numbers, in units of the data, that integers [..., OUTPUTS] stand for."""
-    return OFFSET + SCALE * (np.asarray(y) * 2.0**-OUTPUT_FRAC)
-{%- else %}
-
-
-def real(y):
-    """The real numbers that integers of the outputs stand for."""
-    return np.asarray(y) * 2.0**-OUTPUT_FRAC
-{%- endif %}
 
 
 def pack(x):
@@ -76,16 +74,42 @@ def pack(x):
     return every[:, :, :INPUT_BYTES].reshape(-1, INPUTS * INPUT_BYTES)
 
 
-def unpack(results):
-    """Integers [vectors, OUTPUTS] of results [vectors, bytes]."""
-    every = np.zeros((len(results), OUTPUTS, 8), np.uint8)
-    every[:, :, :OUTPUT_BYTES] = results.reshape(-1, OUTPUTS, OUTPUT_BYTES)
-{%- if d.output.signed %}
-    # The sign goes up through all bits.
-    free = 8 * (8 - OUTPUT_BYTES)
-    return every.view("<i8")[:, :, 0] << free >> free
-{%- else %}
-    return every.view("<i8")[:, :, 0]
+class Output:
+    """What leaves on one stream: so many integers of so many bytes each, low byte first. An integer
+    v stands for offset + scale * v * 2^-frac, in units of the data."""
+
+    def __init__(self, elements, element_bytes, signed, frac, offset=0.0, scale=1.0):
+        self.elements, self.element_bytes, self.signed = elements, element_bytes, signed
+        self.frac, self.offset, self.scale = frac, np.array(offset), np.array(scale)
+        self.bytes = elements * element_bytes
+
+    def real(self, y):
+        """The real numbers that integers [..., elements] stand for."""
+        return self.offset + self.scale * (np.asarray(y) * 2.0**-self.frac)
+
+    def unpack(self, results):
+        """Integers [vectors, elements] of results [vectors, bytes]."""
+        size = self.element_bytes
+        every = np.zeros((len(results), self.elements, 8), np.uint8)
+        every[:, :, :size] = results.reshape(-1, self.elements, size)
+        y = every.view("<i8")[:, :, 0]
+        # The sign goes up through all bits.
+        free = 8 * (8 - size)
+        return y << free >> free if self.signed else y
+
+
+{% macro output(o, numbers) -%}
+Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}False{% endif %}, {{ o.frac }}
+{%- if let Some([offset, scale]) = numbers %}, [{{ offset }}], [{{ scale }}]{% endif %})
+{%- endmacro -%}
+OUTPUT = {% call output(d.output, d.numbers) %}{% endcall %}
+real, unpack = OUTPUT.real, OUTPUT.unpack
+{%- if !d.heads.is_empty() %}
+HEADS = {
+{%- for h in d.heads %}
+    "{{ h.name }}": {% call output(h.output, h.numbers) %}{% endcall %},
+{%- endfor %}
+}
 {%- endif %}
 {%- if let Some(control) = d.control %}
 
@@ -117,16 +141,16 @@ TABLE, WORDS = {{ table.offset }}, {{ table.words }}
 
 
 class Core:
-{%- if d.control.is_some() %}
-    """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay, and its
-    registers, another one: whatever has read(offset) and write(offset, value)."""
-
-    def __init__(self, dma, registers=None):
-{%- else %}
-    """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay."""
-
-    def __init__(self, dma):
+    """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay
+{%- if !d.heads.is_empty() %}, with those of its
+    heads by their names
 {%- endif %}
+{%- if d.control.is_some() %}, and its
+    registers, another one: whatever has read(offset) and write(offset, value)
+{%- endif %}."""
+
+    def __init__(self, dma{% if d.control.is_some() %}, registers=None{% endif %}
+{%- if !d.heads.is_empty() %}, *, heads{% endif %}):
         from pynq import allocate
 
         self.dma = dma
@@ -138,31 +162,61 @@ class Core:
                     raise RuntimeError(f"register {offset:#x} is not that of this core's build")
 {%- endif %}
         self.frame = allocate(shape=(INPUTS * INPUT_BYTES,), dtype=np.uint8)
-        self.result = allocate(shape=(OUTPUTS * OUTPUT_BYTES,), dtype=np.uint8)
+{%- if d.heads.is_empty() %}
+        ends = [(OUTPUT, dma)]
+{%- else %}
+        if set(heads) != set(HEADS):
+            raise ValueError(f"the heads are {', '.join(HEADS)}, not {', '.join(heads)}")
+        ends = [(OUTPUT, dma), *((HEADS[name], heads[name]) for name in HEADS)]
+{%- endif %}
+        # Of each output what it is, the channel to memory, and where that writes.
+        self.ends = [
+            (output, end.recvchannel, allocate(shape=(output.bytes,), dtype=np.uint8))
+            for output, end in ends
+        ]
 
     def __call__(self, x):
+{%- if d.heads.is_empty() %}
         """Real outputs [..., OUTPUTS] of real inputs [..., INPUTS]."""
         return real(self.infer(quantise(x)))
+{%- else %}
+        """Real outputs of real inputs [..., INPUTS], one array [..., elements] for each stream."""
+        return tuple(end[0].real(y) for end, y in zip(self.ends, self.infer(quantise(x))))
+{%- endif %}
 
     def infer(self, x):
+{%- if d.heads.is_empty() %}
         """Integer outputs [..., OUTPUTS] of integer inputs [..., INPUTS]."""
+{%- else %}
+        """The same of integers."""
+{%- endif %}
         x = np.asarray(x)
         if x.dtype.kind not in "iu" or x.shape[-1:] != (INPUTS,):
             raise ValueError(f"inputs are integers [..., {INPUTS}], not {x.dtype} {x.shape}")
         if x.size and (x.min() < LEAST or x.max() > MOST):
             raise ValueError(f"an input is outside of {LEAST}..={MOST}")
         frames = pack(x.reshape(-1, INPUTS))
-        results = np.empty((len(frames), OUTPUTS * OUTPUT_BYTES), np.uint8)
-        for frame, result in zip(frames, results):
+        results = [np.empty((len(frames), output.bytes), np.uint8) for output, _, _ in self.ends]
+        for i, frame in enumerate(frames):
             self.frame[:] = frame
-            self.dma.recvchannel.transfer(self.result)
+            for _, channel, buffer in self.ends:
+                channel.transfer(buffer)
             self.dma.sendchannel.transfer(self.frame)
             self.dma.sendchannel.wait()
-            self.dma.recvchannel.wait()
-            if self.dma.recvchannel.transferred != self.result.nbytes:
-                raise RuntimeError("a result has a wrong length: reset the core and begin anew")
-            result[:] = self.result
-        return unpack(results).reshape(*x.shape[:-1], OUTPUTS)
+            self.dma.sendchannel.wait()
+            for (_, channel, buffer), result in zip(self.ends, results):
+                channel.wait()
+                if channel.transferred != buffer.nbytes:
+                    raise RuntimeError("a result has a wrong length: reset the core and begin anew")
+                result[i] = buffer
+        shape = x.shape[:-1]
+        ends = (output for output, _, _ in self.ends)
+        y = tuple(o.unpack(y).reshape(*shape, o.elements) for o, y in zip(ends, results))
+{%- if d.heads.is_empty() %}
+        return y[0]
+{%- else %}
+        return y
+{%- endif %}
 {%- if let Some(control) = d.control %}
 
     def status(self):
@@ -206,6 +260,6 @@ class Core:
 {%- endif %}
 
     def close(self):
-        """Frees the two buffers."""
-        self.frame.freebuffer()
-        self.result.freebuffer()
+        """Frees the buffers."""
+        for buffer in (self.frame, *(buffer for _, _, buffer in self.ends)):
+            buffer.freebuffer()

@@ -15,7 +15,7 @@ use strassenc::engine::{Allowed, Target};
 use strassenc::tools::Finished;
 use strassenc_runtime::data::{self, npy};
 use strassenc_runtime::{Model, golden, model_file};
-use strassenc_tests::{image_model, large_table_model, packages, root, tools};
+use strassenc_tests::{described, image_model, large_table_model, packages, root, tools};
 
 /// The oldest Verilator that cocotb takes.
 const VERILATOR: (u32, u32) = (5, 36);
@@ -131,6 +131,20 @@ fn cocotb_passes_a_folded_cnn_and_finds_a_wrong_sum() {
     let options = Options { target, aclken: true, ..Options::default() };
     let model = (0..).map(image_model).find(|m| m.layers.len() == 3).unwrap();
     passes_and_finds(&model, &options, ["strassenc_gated_add.v", "+ {b", "- {b"]);
+}
+
+/// Each output is compared, also that of a head, which alone is wrong.
+#[test]
+fn cocotb_passes_heads_and_finds_a_wrong_one() {
+    let model = described(
+        "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
+         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = { \
+         channels = 1, kernel = 1, r = 4 } }] } }, { dense = { units = 2 } }]\n",
+    );
+    let target = Target { engine: Allowed::Unrolled, ..Target::default() };
+    let options = Options { target, control: true, ..Options::default() };
+    let mask = "m_axis_mask +: 16] = {";
+    passes_and_finds(&model, &options, ["heads.v", mask, "m_axis_mask +: 16] = ~{"]);
 }
 
 #[test]

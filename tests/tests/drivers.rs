@@ -11,7 +11,7 @@ use strassenc::reload;
 use strassenc::tools::{Component, Finished};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden, model_file};
-use strassenc_tests::{root, tools};
+use strassenc_tests::{described, root, tools};
 
 const INFERENCES: usize = 1000;
 
@@ -175,4 +175,31 @@ fn both_drivers_pack_elements_that_no_processor_has() {
     assert_eq!(tools().run_ok(&mut Command::new(&program)).unwrap().stdout, due);
     let printed = tools().run_ok(python(&core).arg(drivers().join("odd.py"))).unwrap().stdout;
     assert_eq!(printed, due);
+}
+
+/// Each head has an engine of its own.
+#[test]
+fn the_driver_for_pynq_has_an_engine_for_each_head() {
+    let model = described(
+        "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
+         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = { \
+         channels = 1, kernel = 1 } }] } }, { dense = { units = 2 } }]\n",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let core = folder.path().join("core");
+    let compiled =
+        build::compile(&model, &Options::default(), &|_| {}, &|| false, &|| 0.0).unwrap();
+    build::write(&core, &compiled, &Options::default()).unwrap();
+    let vectors = folder.path().join("vectors");
+    let line = |mut x: Vec<i64>| {
+        let y = golden::infer(&model, &x).unwrap();
+        x.extend(y);
+        x.iter().map(|v| format!("{v} ")).collect::<String>() + "\n"
+    };
+    let lines: String = random_vectors(&model, 20, 1).into_iter().map(line).collect();
+    fs::write(&vectors, lines).unwrap();
+    let mut command = python(&core);
+    command.arg(drivers().join("heads.py")).arg(&vectors);
+    let told = tools().run_ok(&mut command).unwrap().stdout;
+    assert_eq!(told, "20 inferences, every one golden's\n");
 }

@@ -179,12 +179,25 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "control",
         parts: &[],
-        parameters: &[""],
+        parameters: &["-set OUTPUTS 1", "-set OUTPUTS 2"],
         faults: &[
-            Fault { parameters: "", from: "writes | (bvalid & !bready)", to: "writes" },
-            Fault { parameters: "", from: "!reading & arvalid", to: "arvalid" },
-            Fault { parameters: "", from: "(at_last & !dropping)", to: "at_last" },
-            Fault { parameters: "", from: "TABLE_WORDS != 0 & !loading", to: "TABLE_WORDS != 0" },
+            Fault {
+                parameters: "-set OUTPUTS 1",
+                from: "writes | (bvalid & !bready)",
+                to: "writes",
+            },
+            Fault { parameters: "-set OUTPUTS 1", from: "!reading & arvalid", to: "arvalid" },
+            Fault { parameters: "-set OUTPUTS 1", from: "(at_last & !dropping)", to: "at_last" },
+            Fault {
+                parameters: "-set OUTPUTS 1",
+                from: "TABLE_WORDS != 0 & !loading",
+                to: "TABLE_WORDS != 0",
+            },
+            Fault {
+                parameters: "-set OUTPUTS 2",
+                from: "clken & ends[output_number] != leaves",
+                to: "clken & ends[output_number]",
+            },
         ],
     },
     Proof {

@@ -413,11 +413,6 @@ pub fn compile_until(
     spent: &(dyn Fn() -> f64 + Sync),
 ) -> Result<Levels> {
     options.validate()?;
-    if model.has_heads() && (options.control || options.reloadable.is_some()) {
-        let option = if options.control { "--control" } else { "--reloadable" };
-        let cause = "counts the frames of one output, and this network has several";
-        return Err(Error::input(option, cause).help("leave it out"));
-    }
     let wanted = options.compile();
     let all = match options.time_limit {
         Some(_) => Estimate::new(model, options)?.nonzeros(),

@@ -143,8 +143,13 @@ fn version() -> u32 {
     numbers.fold(0, |all, n| all << 8 | n.parse::<u32>().unwrap_or_default())
 }
 
-/// What a core with these frames and this model has.
-pub(super) fn control(frames: Frames, model_sha256: &str, table: Option<Table>) -> Control {
+/// What a core with these frames and this model has; with `heads` it has several outputs.
+pub(super) fn control(
+    frames: Frames,
+    heads: bool,
+    model_sha256: &str,
+    table: Option<Table>,
+) -> Control {
     let register = |name: &str, offset, value, description: &str| Register {
         name: name.into(),
         offset,
@@ -160,6 +165,11 @@ pub(super) fn control(frames: Frames, model_sha256: &str, table: Option<Table>) 
         description: description.into(),
     };
     let tells = frames == Frames::Tlast;
+    let left = if heads {
+        "Frames that have left all outputs since reset, modulo 2^32."
+    } else {
+        "Frames that have left since reset, modulo 2^32."
+    };
     let mut status = vec![];
     let mut commands = vec![];
     if tells {
@@ -196,7 +206,7 @@ pub(super) fn control(frames: Frames, model_sha256: &str, table: Option<Table>) 
             None,
             "Frames that have entered since reset, modulo 2^32, but for those that are dropped.",
         ),
-        register("FRAMES_OUT", 0x18, None, "Frames that have left since reset, modulo 2^32."),
+        register("FRAMES_OUT", 0x18, None, left),
     ];
     if let Some(table) = &table {
         let told = "How often the table was loaded since reset, the first time by itself.";
@@ -254,6 +264,9 @@ pub(super) fn parameters(signature: &Signature, control: &Control) -> Vec<String
         format!(".ADDRESS_BITS({})", control.address_bits),
         format!(".FRAME_WORDS({})", signature.input.beats),
     ];
+    if !signature.heads.is_empty() {
+        parameters.push(format!(".OUTPUTS({})", signature.outputs().count()));
+    }
     if signature.frames == Frames::Count {
         parameters.push(".BY_COUNT(1)".into());
     }

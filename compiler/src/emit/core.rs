@@ -241,11 +241,12 @@ impl<'a> Core<'a> {
         };
         let heads = graph.heads.iter().zip(timing.latencies_of_heads()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
+        let has_heads = !graph.heads.is_empty();
         let found = control::table(compiled, format!("{module}.mem"));
         let table = found.as_ref().map(|(table, values)| (module, table.packed(values)));
         let found = found.map(|(table, _)| table);
         let control = (options.control || found.is_some())
-            .then(|| control::control(frames, &provenance.model_sha256, found));
+            .then(|| control::control(frames, has_heads, &provenance.model_sha256, found));
         let outputs: Vec<(StreamId, &Stream, String)> = graph.outputs().collect();
         let named: Vec<(&str, &Stream)> =
             outputs.iter().map(|(_, stream, port)| (port.as_str(), *stream)).collect();
@@ -951,8 +952,17 @@ impl<'a> Core<'a> {
             ".s_valid(s_axis_tvalid), .s_ready(s_axis_tready), {}",
             of_frames("s_last", "s_axis_tlast")
         ));
-        ports
-            .push(".m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast)".into());
+        let of_outputs = |signal: &str| {
+            let all: Vec<String> =
+                self.signature.outputs().map(|(port, _)| format!("{port}_t{signal}")).collect();
+            let all = match &all[..] {
+                [one] => one.clone(),
+                // The first one in the low bit.
+                _ => format!("{{{}}}", all.into_iter().rev().collect::<Vec<_>>().join(", ")),
+            };
+            format!(".m_{signal}({all})")
+        };
+        ports.push(in_pairs(&["valid", "ready", "last"].map(of_outputs)));
         ports.push(if tells {
             ".frame_error(frame_error), .frame_error_clear(control_clear)".into()
         } else {

@@ -3,9 +3,10 @@
 use super::{Core, file};
 use crate::emit::File;
 use crate::emit::control::Control;
-use crate::emit::signature::Stream;
+use crate::emit::signature::{Head, Stream};
 use askama::Template;
 use strassenc_runtime::Result;
+use strassenc_runtime::network::Scaling;
 
 /// How a processor has the vectors of a stream.
 struct Array {
@@ -60,22 +61,38 @@ struct Driver<'a> {
     recurrent: bool,
     /// Offset and scale of each output of a regression, as C and Python have them.
     numbers: Option<[String; 2]>,
+    heads: Vec<OfHead<'a>>,
     control: Option<&'a Control>,
+}
+
+/// A head, whose results come from an engine of its own.
+struct OfHead<'a> {
+    name: &'a str,
+    port: &'a str,
+    output: Array,
+    numbers: Option<[String; 2]>,
 }
 
 impl<'a> Driver<'a> {
     fn new(c: &'a Core) -> Self {
         let s = c.signature;
         let (input, output) = (Array::new(&s.input), Array::new(&s.output));
-        let longest = input.bytes.max(output.bytes);
-        let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
-        let (recurrent, control) = (s.recurrent, s.control.as_ref());
         let listed = |all: &[f64]| {
             let all: Vec<String> = all.iter().map(|v| format!("{v:?}")).collect();
             all.join(", ")
         };
-        let numbers = s.numbers.as_ref().map(|n| [listed(&n.offset), listed(&n.scale)]);
-        Driver { name: &s.top, input, output, length_bits, recurrent, numbers, control }
+        let listed = |n: &Scaling| [listed(&n.offset), listed(&n.scale)];
+        let of_head = |head: &'a Head| {
+            let Head { name, port, stream, numbers, .. } = head;
+            OfHead { name, port, output: Array::new(stream), numbers: numbers.as_ref().map(listed) }
+        };
+        let heads: Vec<OfHead> = s.heads.iter().map(of_head).collect();
+        let longest = heads.iter().map(|head| head.output.bytes);
+        let longest = longest.fold(input.bytes.max(output.bytes), usize::max);
+        let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
+        let (recurrent, control) = (s.recurrent, s.control.as_ref());
+        let numbers = s.numbers.as_ref().map(listed);
+        Driver { name: &s.top, input, output, length_bits, recurrent, numbers, heads, control }
     }
 }
 

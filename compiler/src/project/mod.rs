@@ -99,9 +99,10 @@ impl Project {
     /// Whether cores with several outputs have it.
     pub fn takes_heads(self) -> bool {
         match self {
-            Project::Cocotb | Project::Verilator | Project::C | Project::Pynq => false,
+            Project::Verilator | Project::C => false,
             Project::Fusesoc | Project::Vivado | Project::Quartus => true,
             Project::Yosys | Project::Litex | Project::Ipxact => true,
+            Project::Cocotb | Project::Pynq => true,
         }
     }
 
