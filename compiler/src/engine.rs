@@ -10,7 +10,7 @@ use crate::figures::{self, Figures};
 use crate::folded::{self, Digits, Folding, padded_rows};
 use crate::interval::Interval;
 use crate::ir::words::Words;
-use crate::ir::{Dataflow, Kernel, Kind, Layer, OpKind, Windows};
+use crate::ir::{Dataflow, Kernel, Kind, Layer, Linear, OpKind, Windows};
 use crate::multipliers::Multipliers;
 use crate::schedule;
 use crate::serial::INTERVAL;
@@ -22,7 +22,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::error::{count, number};
-use strassenc_runtime::{Error, Kind as ErrorKind, Result, Shape, files, wording};
+use strassenc_runtime::{Cell, Error, Kind as ErrorKind, Result, Shape, files, wording};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -681,9 +681,9 @@ impl Estimator<'_> {
     /// and W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
         match self.dataflow.layers[number].kind {
-            Kind::Recurrent { .. } => {
+            Kind::Recurrent { ref cell, .. } => {
                 let steps = self.dataflow.layers[number].steps() as u64;
-                let both = (interval / steps).saturating_sub(LOOP);
+                let both = (interval / steps).saturating_sub(FOLDED + behind(cell.kind));
                 // The second part takes a clock for each unit at least.
                 let units = self.dataflow.yields(number).shape.channels as u64;
                 steps * (both / 2).min(both.saturating_sub(units)).max(1)
@@ -701,14 +701,14 @@ impl Estimator<'_> {
         Ok(match (layer.kernel(), choice) {
             (Some(_), Choice::Unrolled) => {
                 let bits = self.bits(number)?;
-                let engine = Engine::Unrolled { stages: DEPTH as u32, interval: 1 };
+                let engine = Engine::Unrolled { stages: DEPTH, interval: 1 };
                 let sums = Cost { luts: bits.unrolled(), ..Cost::default() };
                 let multipliers = Cost { multipliers: bits.multipliers, ..Cost::default() };
                 own + sums + multipliers + self.parts(number, engine)?
             }
             (Some(kernel), Choice::Serial { interval }) => {
                 let bits = self.bits(number)?;
-                let stages = 2 * interval + DEPTH as u32;
+                let stages = 2 * interval + DEPTH;
                 let inputs = (kernel.windows.size.area() * kernel.input.channels) as u64;
                 let sums = Cost { luts: bits.serial(inputs, interval.into()), ..Cost::default() };
                 // Each serves as many rows as a word has clocks.
@@ -762,11 +762,11 @@ impl Estimator<'_> {
             (Kind::Highway { gates, .. }, choice) => {
                 self.kernel_clocks(number, gates, choice)?.0.max(outputs)
             }
-            (Kind::Recurrent { gates, .. }, choice) => {
+            (Kind::Recurrent { gates, cell, .. }, choice) => {
                 // The words of h go in, the units come out one by one.
                 let (own, phases) = self.kernel_clocks(number, gates, choice)?;
                 let (steps, units) = (layer.steps() as u64, to.shape.channels as u64);
-                own.max(steps * (phases[0] + phases[1].max(units) + LOOP))
+                own.max(steps * (phases[0] + phases[1].max(units) + behind(cell.kind)))
             }
             (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
                 let words = to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes);
@@ -803,7 +803,8 @@ impl Estimator<'_> {
         )
     }
 
-    /// The clocks of a kernel for a frame, and those of its W_b and W_c for a window.
+    /// The clocks of a kernel for a frame, and those of a window until its first output leaves, and
+    /// from then on.
     fn kernel_clocks(
         &self,
         number: usize,
@@ -822,15 +823,10 @@ impl Estimator<'_> {
                     (windows.rows * lines.steps()) as u64
                 };
                 let outgoing = (windows.count() * kernel.patch.area()) as u64;
-                // Digits go through W_b, and then through W_c: as many as words have.
-                let phases = if every > 1 {
-                    let bits = self.bits(number)?;
-                    let digits = |bits: u64| bits.div_ceil(bits.div_ceil(every));
-                    [digits(bits.u) + digits(bits.y) + DEPTH, digits(bits.y)]
-                } else {
-                    [1, 1]
-                };
-                (steps.max(outgoing).max(input.pixels() as u64).max(count * every), phases)
+                let schedule = self.schedule.copied().unwrap_or_default();
+                let stages = self.bits(number)?.stages(every, &schedule);
+                let clocks = steps.max(outgoing).max(input.pixels() as u64).max(count * every);
+                (clocks, [stages, 1])
             }
             Choice::Folded(folding) => {
                 let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
@@ -842,19 +838,27 @@ impl Estimator<'_> {
                 let wc_depth = (outputs / wc_pe * (read / wc_simd)) as u64;
                 let first = depth.max(rows / multipliers) as u64;
                 let entering = (input.elements() / simd) as u64;
-                ((count * first.max(wc_depth)).max(entering), [first, wc_depth])
+                ((count * first.max(wc_depth)).max(entering), [first + FOLDED, wc_depth])
             }
             Choice::Elementwise { .. } => return Err(self.lost(number)),
         })
     }
 }
 
-/// Clocks of a recurrent layer's loop beside those that go with its size: the pipelines of its
-/// kernel and of its cell, about.
-const LOOP: u64 = 40;
+/// Clocks of a recurrent layer's loop beside those of its kernel and its units: its cell, and what
+/// stands between.
+fn behind(cell: Cell) -> u64 {
+    match cell {
+        Cell::Lstm => 14,
+        Cell::Gru => 15,
+    }
+}
 
-/// Clocks of a layer in digits beside those in which they pass, about.
-const DEPTH: u64 = 16;
+/// Clocks of a folded kernel beside those that go with its size, about.
+const FOLDED: u64 = 25;
+
+/// Stages of a pipeline whose sums are not shared yet, about.
+const DEPTH: u32 = 16;
 
 /// The fewest clocks from word to word for which a layer in digits is chosen.
 const SLOW: u64 = 4;
@@ -880,6 +884,8 @@ struct KernelBits {
     y: u64,
     /// Bits of all outputs of a window that are saturated.
     saturated: u64,
+    /// Sums of three terms one after the other, in W_b and in W_c.
+    levels: [u32; 2],
 }
 
 /// Additions of two terms or three that are left after sharing, within a sixth: the more terms
@@ -893,7 +899,32 @@ fn shared(matrix: &Matrix) -> f64 {
     (terms / met).min(naive_adders(matrix, Operands::Three) as f64)
 }
 
+/// Sums of three terms that the longest row takes one after the other, its constant included.
+fn levels(linear: &Linear) -> u32 {
+    let rows = linear.matrix.rows().into_iter();
+    let mut terms: Vec<usize> = rows.map(|row| row.iter().filter(|v| **v != 0).count()).collect();
+    linear.constants.iter().for_each(|(row, _)| terms[*row] += 1);
+    let most = terms.into_iter().max().unwrap_or(0);
+    (0..).find(|levels| 3usize.saturating_pow(*levels) >= most).unwrap_or(0)
+}
+
 impl KernelBits {
+    /// Stages of a layer that takes a word every so many clocks, or a few less, since what sums have
+    /// in common makes them longer.
+    fn stages(&self, every: u64, options: &schedule::Options) -> u64 {
+        let [b, c] = self.levels;
+        if every > 1 {
+            // Digits go through W_b, then rows through the multiplier that they share, and then
+            // digits through W_c.
+            let turns = |n: u64| n.div_ceil(n.div_ceil(every).max(1));
+            return turns(self.u) + turns(self.multipliers) + turns(self.y) + u64::from(b + c + 3);
+        }
+        let stages = |levels: u32, bits: u64| schedule::stages(levels, bits as u32, options);
+        // A clamp is one more sum.
+        let sums = stages(b, self.u) + stages(c + 1, self.y);
+        u64::from(sums + options.multiplier_latency + 1)
+    }
+
     /// LUTs of the sums of an unrolled layer: as wide as what they add up and their results are on
     /// average, and one for each bit that is bounded.
     fn unrolled(&self) -> u64 {
@@ -935,7 +966,11 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
         m: 1,
         y: 1,
         saturated: 0,
+        levels: [0; 2],
     };
+    for (i, linear) in kernel.chain.linear().enumerate() {
+        all.levels[i.min(1)] = levels(&linear);
+    }
     let widest = |v: &[Interval]| v.iter().map(|v| u64::from(v.bits())).max().unwrap_or(1);
     let mut u: &[Interval] = &[];
     for (i, op) in kernel.chain.ops.iter().enumerate() {

@@ -17,7 +17,8 @@ use strassenc::{ir, schedule};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Kind, Model, golden, model_file};
 use strassenc_tests::{
-    Recipe, chains, image_model, models, pipelines, random_engines, random_model, recipes,
+    Recipe, chains, described, image_model, models, pipelines, random_engines, random_model,
+    recipes,
 };
 
 const U4: Format = Format { signed: false, bits: 4, frac: 0 };
@@ -300,5 +301,39 @@ fn an_engine_is_priced_at_what_it_takes_and_none_alone_is_cheaper_than_the_choic
         let alone = [Allowed::Unrolled, Allowed::Serial, Allowed::Folded].map(price);
         let chosen = price(Allowed::Auto);
         assert!(alone.iter().all(|price| chosen <= *price), "{clocks}: {chosen}, {alone:?}");
+    }
+}
+
+/// What a step of a recurrent layer takes along pixels is foreseen on every engine, so that no rate
+/// is refused that a core would reach, and what stands beside it is no quicker than it has to be.
+#[test]
+fn the_clocks_of_a_recurrent_layer_are_those_of_its_core() {
+    for (cell, units, channels) in [("gru", 3, 2), ("gru", 12, 6), ("lstm", 8, 2), ("lstm", 24, 3)]
+    {
+        let text = format!(
+            "name = \"t\"\ninput = {{ shape = [8, {channels}], bits = 8, frac = 7, signed = true \
+             }}\nlayers = [{{ {cell} = {{ units = {units} }} }}, \"last\", {{ dense = {{ units = 2 \
+             }} }}]\n"
+        );
+        let model = described(&text);
+        for (engine, clocks) in [
+            (Allowed::Unrolled, 1),
+            (Allowed::Serial, 480),
+            (Allowed::Serial, 1200),
+            (Allowed::Folded, 1),
+        ] {
+            let fps = (clocks > 1).then(|| 2e8 / f64::from(clocks));
+            let options = Options {
+                target: Target { fps, engine, ..Target::default() },
+                ..Options::default()
+            };
+            let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
+            let layer = &Figures::new(&compiled, 200.0).unwrap().layers[0];
+            let (foreseen, takes) = (layer.engine.estimate.clocks, compiled.timing.interval());
+            assert!(
+                foreseen.abs_diff(takes) * 8 <= takes,
+                "{foreseen} for {takes}: {text}{engine:?}"
+            );
+        }
     }
 }

@@ -33,7 +33,7 @@ mod verify;
 
 pub use digits::{are_digits_too_slow, digits_fit};
 pub use optimise::{earliest, schedule};
-pub use path::{is_sum_too_slow, is_too_slow};
+pub use path::{is_sum_too_slow, is_too_slow, stages};
 pub use segment::{Source, segment};
 pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};

@@ -196,6 +196,14 @@ pub fn is_sum_too_slow(bits: u32, terms: usize, options: &Options) -> bool {
     !paths.fits(sum(bits, terms, &paths.delays))
 }
 
+/// Stages of so many sums of three terms and so many bits, one after the other.
+pub fn stages(sums: u32, bits: u32, options: &Options) -> u32 {
+    let paths = Paths::empty(options);
+    let one = sum(bits, 3, &paths.delays);
+    let fits = |n: &u32| paths.fits(Path { sum: one.sum.saturating_mul(*n), ..one });
+    sums.div_ceil((1..=sums).take_while(fits).last().unwrap_or(1))
+}
+
 /// A sum of so many bits and terms.
 pub(super) fn sum(bits: u32, terms: usize, delays: &Delays) -> Path {
     let third = if terms > 2 { delays.third } else { 0 };

@@ -4,7 +4,7 @@
 // with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1
 // --seed 0
 //
-// A frame every 20 clocks; the first beat of a result 27 clocks after the last beat of its frame.
+// A frame every 21 clocks; the first beat of a result 32 clocks after the last beat of its frame.
 `default_nettype none
 
 module recurrent (
@@ -93,17 +93,18 @@ module recurrent (
         .m_data({register_lstm_user, register_lstm_data})
     );
 
-    // ==== The SPN of a window: a free-running pipeline of 4 stages, 1 word at most
+    // ==== The SPN of a window: a free-running pipeline of 9 stages, a word every 21 clocks, 1 word at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [4:0] layer_scores_data;
     wire layer_scores_user;
     wire [4:0] layer_scores_result;
+    wire layer_scores_first_unused;
     recurrent_scores u_pipeline_scores (
-        .clk(aclk), .s_data(register_lstm_data), .m_data(layer_scores_result)
+        .clk(aclk), .s_first(register_lstm_valid & register_lstm_ready), .m_first(layer_scores_first_unused), .s_data(register_lstm_data), .m_data(layer_scores_result)
     );
     strassenc_segment #(
-        .STAGES(4), .BITS(5), .DEPTH(1)
+        .STAGES(9), .BITS(5), .DEPTH(1), .INTERVAL(21)
     ) u_layer_scores (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(register_lstm_valid), .s_ready(register_lstm_ready), .s_user(register_lstm_user),
