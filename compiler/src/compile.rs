@@ -11,6 +11,7 @@ pub use passes::{Level, Pass};
 
 use crate::adder_graph::{self, Cost, Matrix, Solution};
 use crate::circuit::{self, Circuit, Op};
+use crate::decide::Asked;
 use crate::emit::signature::Beat;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
@@ -49,6 +50,8 @@ pub struct Options {
     /// Whether coefficients, biases and shifts of outputs are loaded at run time, and how many
     /// powers of two larger and finer, or smaller, than the model's they may be.
     pub reloadable: Option<u32>,
+    /// What is told of outputs in the place of their scores.
+    pub decide: Vec<Asked>,
     /// The beats of the input; [`Beat::Any`]: the channels of a pixel, or the largest part of them
     /// that fits.
     pub input: Beat,
@@ -447,11 +450,15 @@ pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
 
 fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
     let mut dataflow = lower::lower(model)?;
-    let proved = ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model));
-    Pass::Lower.checked(proved)?;
+    let is_right = |dataflow: &Dataflow| {
+        let proved = || ir::prove_decided(dataflow, model, &options.decide);
+        Pass::Lower.checked(ir::verify(dataflow).and_then(|()| proved()))
+    };
+    lower::decide(&mut dataflow, &options.decide)?;
+    is_right(&dataflow)?;
     if let Some(margin) = options.reloadable {
         lower::reload(&mut dataflow, margin)?;
-        Pass::Lower.checked(ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model)))?;
+        is_right(&dataflow)?;
     }
     if last < Pass::Engines {
         return Ok((dataflow, Engines::default()));

@@ -772,9 +772,10 @@ impl Estimator<'_> {
                 let words = to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes);
                 (words as u64).max(elements / lanes as u64)
             }
-            (Kind::Add { .. } | Kind::Last, Choice::Elementwise { lanes }) => {
-                elements / lanes as u64
-            }
+            (
+                Kind::Add { .. } | Kind::Last | Kind::Best { .. } | Kind::Threshold { .. },
+                Choice::Elementwise { lanes },
+            ) => elements / lanes as u64,
             (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
                 outputs / lanes as u64
             }
@@ -785,6 +786,8 @@ impl Estimator<'_> {
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
                 | Kind::Last
+                | Kind::Best { .. }
+                | Kind::Threshold { .. }
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

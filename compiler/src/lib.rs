@@ -31,6 +31,7 @@ pub mod circuit;
 pub mod cli;
 pub mod compile;
 pub mod count;
+pub mod decide;
 pub mod device;
 pub mod discover;
 pub mod emit;

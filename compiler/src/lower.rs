@@ -8,11 +8,13 @@
 
 mod bilinear;
 mod chain;
+mod decide;
 mod intervals;
 mod prune;
 mod reload;
 
 pub use chain::{corners, products};
+pub use decide::decide;
 pub use prune::prune;
 pub use reload::{MOST_BITS, reload};
 

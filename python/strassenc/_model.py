@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import fspath
 from typing import Any, Literal
@@ -148,6 +148,7 @@ class Model:
         output_bits: int | None = None,
         frames: Literal["tlast", "count"] | None = None,
         aclken: bool = False,
+        decide: str | Sequence[str] | None = None,
         anyway: bool = False,
     ) -> Core:
         """Lowers, proves, schedules and emits the model.
@@ -165,7 +166,8 @@ class Simulation:
     """What came of a simulation, every output of which was golden's."""
 
     outputs: NDArray[Any]
-    """As `Model.infer` gives them."""
+    """As `Model.infer` gives them; of a core that was compiled with `decide`, integers: what it
+    tells of them."""
     latency: int
     """Clocks from a sample's last input beat to its first output beat, as promised."""
     ii: float | None
@@ -245,7 +247,11 @@ class Core:
         rows, latency, ii, clocks, seconds = self._native.simulate(
             samples.integers, ways, seed, threads
         )
-        return Simulation(samples.outputs(rows), latency, ii, clocks, seconds)
+        promises = self.signature()
+        ends = [promises, *promises.get("heads", [])]
+        decides = any("decision" in end for end in ends)
+        outputs = samples.rows(rows) if decides else samples.outputs(rows)
+        return Simulation(outputs, latency, ii, clocks, seconds)
 
     def __repr__(self) -> str:
         return f"<Core {self.signature()['top']}>"
@@ -288,5 +294,10 @@ class _Samples:
 
     def outputs(self, integers: NDArray[np.int64]) -> NDArray[Any]:
         """The outputs, `[n, outputs]`, as the samples ask for them."""
-        rows = integers[0] if self._one else integers
+        rows = self.rows(integers)
         return np.ldexp(rows, np.negative(self._fracs)) if self._real else rows
+
+    def rows(self, integers: NDArray[np.int64]) -> NDArray[Any]:
+        """A row for each sample; the row itself of one that was given alone."""
+        row: NDArray[Any] = integers[0] if self._one else integers
+        return row

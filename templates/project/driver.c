@@ -22,11 +22,13 @@ enum { CONTROL = 0x00, STATUS = 0x04, ADDRESS = 0x18, ADDRESS_HIGH = 0x1c, LENGT
     // scaled + 1/2 would be rounded.
     return ({{ d.name }}_input)(scaled - (double)below >= 0.5 ? below + 1 : below);
 }
+{%- if d.told.is_none() %}
 
 double {{ d.name }}_real({{ d.name }}_output value)
 {
     return (double)value * {{ d.output.step }};
 }
+{%- endif %}
 {%- if let Some([offset, scale]) = d.numbers %}
 
 double {{ d.name }}_number(size_t output, {{ d.name }}_output value)

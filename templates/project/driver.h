@@ -32,6 +32,9 @@ extern "C" {
 #endif
 
 // Elements of an input and of an output, {{ d.input.format }} and {{ d.output.format }}.
+{%- if let Some(told) = d.told %}
+// The output is {{ told }}.
+{%- endif %}
 #define {{ upper }}_INPUTS {{ d.input.elements }}
 #define {{ upper }}_OUTPUTS {{ d.output.elements }}
 typedef {{ d.input.c }} {{ d.name }}_input;
@@ -44,9 +47,11 @@ typedef {{ d.output.c }} {{ d.name }}_output;
 // The integer for a real number: the nearest one, half up, at most the largest, at least the least,
 // which a NaN becomes, too.
 {{ d.name }}_input {{ d.name }}_quantise(double real);
+{%- if d.told.is_none() %}
 
 // The real number that an integer of the outputs stands for.
 double {{ d.name }}_real({{ d.name }}_output value);
+{%- endif %}
 {%- if d.numbers.is_some() %}
 
 // The number, in units of the data, that an integer of this output stands for: 0 and up.

@@ -18,6 +18,14 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
     y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core(x)
     y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core.infer(x)     # integers, as the core has them
+{%- if let Some(told) = d.told %}
+    # y is {{ told }}.
+{%- endif %}
+{%- for h in d.heads %}
+{%- if let Some(told) = h.told %}
+    # {{ h.name }} is {{ told }}.
+{%- endif %}
+{%- endfor %}
 {%- if !d.heads.is_empty() %}
 
 Each head leaves on a stream of its own, to a DMA engine of its own that has only the channel to
@@ -76,7 +84,8 @@ def pack(x):
 
 class Output:
     """What leaves on one stream: so many integers of so many bytes each, low byte first. An integer
-    v stands for offset + scale * v * 2^-frac, in units of the data."""
+    v stands for offset + scale * v * 2^-frac, in units of the data; of decisions, which have no frac,
+    for itself."""
 
     def __init__(self, elements, element_bytes, signed, frac, offset=0.0, scale=1.0):
         self.elements, self.element_bytes, self.signed = elements, element_bytes, signed
@@ -84,7 +93,9 @@ class Output:
         self.bytes = elements * element_bytes
 
     def real(self, y):
-        """The real numbers that integers [..., elements] stand for."""
+        """The real numbers that integers [..., elements] stand for; decisions as they are."""
+        if self.frac is None:
+            return np.asarray(y)
         return self.offset + self.scale * (np.asarray(y) * 2.0**-self.frac)
 
     def unpack(self, results):
@@ -98,16 +109,16 @@ class Output:
         return y << free >> free if self.signed else y
 
 
-{% macro output(o, numbers) -%}
-Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}False{% endif %}, {{ o.frac }}
+{% macro output(o, told, numbers) -%}
+Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}False{% endif %}, {% if told.is_some() %}None{% else %}{{ o.frac }}{% endif %}
 {%- if let Some([offset, scale]) = numbers %}, [{{ offset }}], [{{ scale }}]{% endif %})
 {%- endmacro -%}
-OUTPUT = {% call output(d.output, d.numbers) %}{% endcall %}
+OUTPUT = {% call output(d.output, d.told, d.numbers) %}{% endcall %}
 real, unpack = OUTPUT.real, OUTPUT.unpack
 {%- if !d.heads.is_empty() %}
 HEADS = {
 {%- for h in d.heads %}
-    "{{ h.name }}": {% call output(h.output, h.numbers) %}{% endcall %},
+    "{{ h.name }}": {% call output(h.output, h.told, h.numbers) %}{% endcall %},
 {%- endfor %}
 }
 {%- endif %}

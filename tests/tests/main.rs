@@ -6,6 +6,7 @@ mod cases;
 mod circuits;
 mod compile;
 mod dataflow;
+mod decisions;
 mod drivers;
 mod faults;
 mod guide;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use strassenc::adder_graph::{self, Effort};
 use strassenc::compile::{LayerEngine, Made, Options, Pass, Problem, compile_until};
+use strassenc::decide::Asked;
 use strassenc::engine::Choice;
 use strassenc::folded::{self, Digits, Folded};
 use strassenc::interval::Interval;
@@ -24,8 +25,8 @@ use strassenc::stream::{self, Engine, Graph, Lines, Primitive, StreamId};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{self as runtime, Along, Format, Model};
 use strassenc_tests::{
-    any_streams, headed_model, image_model, property, random_engines, random_model, recipes,
-    recurrent_model, row_model, sequence_model,
+    any_decisions, any_streams, headed_model, image_model, lowered, property, random_engines,
+    random_model, recipes, recurrent_model, row_model, sequence_model,
 };
 
 /// Changes what it is named after, in layer `number`; whether the layer has it.
@@ -60,6 +61,8 @@ fn kind(dataflow: &Dataflow, number: usize) -> &'static str {
         Kind::Highway { .. } => "highway",
         Kind::Recurrent { cell, .. } => cell.kind.kind(),
         Kind::Last => "last pixel",
+        Kind::Best { .. } => "largest scores",
+        Kind::Threshold { .. } => "scores above a bound",
     }
 }
 
@@ -76,7 +79,9 @@ const LINEAR: [&str; 9] = [
 ];
 
 /// The last one is always the first layer, as a product of data is.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
+    "largest scores",
+    "scores above a bound",
     "last pixel",
     "largest of a window",
     "sum of a window",
@@ -95,6 +100,8 @@ fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
         Kind::Pool { .. }
         | Kind::Upsample { .. }
         | Kind::Last
+        | Kind::Best { .. }
+        | Kind::Threshold { .. }
         | Kind::Add { .. }
         | Kind::Concat { .. }
         | Kind::Embedding { .. } => None,
@@ -433,6 +440,21 @@ const OF_ONE: &[(&str, &str, Mutate)] = &[
         std::mem::swap(&mut size.h, &mut size.w);
         true
     }),
+    ("largest scores", "how many", |d, n| {
+        let Kind::Best { count } = &mut d.layers[n].kind else { return false };
+        *count += 1;
+        true
+    }),
+    ("largest scores", "what is told", |d, n| {
+        let best = matches!(d.layers[n].kind, Kind::Best { .. });
+        d.layers[n].kind = Kind::Threshold { above: 0 };
+        best
+    }),
+    ("scores above a bound", "bound", |d, n| {
+        let Kind::Threshold { above } = &mut d.layers[n].kind else { return false };
+        *above += 1;
+        true
+    }),
     ("embedding", "entry of the table", |d, n| {
         let Kind::Embedding { rows } = &mut d.layers[n].kind else { return false };
         rows[0][0] += 1;
@@ -499,7 +521,7 @@ fn mutations() -> Vec<(&'static str, Mutate, Vec<&'static str>)> {
     };
     let of_one = OF_ONE.iter().map(|(kind, name, mutate)| (*name, *mutate, vec![*kind]));
     all(OF_ALL, &[&LINEAR[..], &OTHERS].concat())
-        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..5]].concat()))
+        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..7]].concat()))
         .chain(all(OF_KERNELS, &LINEAR))
         .chain(all(OF_COEFFICIENTS, &LINEAR[1..]))
         .chain(all(OF_REQUANTISED, &["convolution", "dense", "char-CNN", "highway", "LSTM", "GRU"]))
@@ -511,15 +533,21 @@ fn mutations() -> Vec<(&'static str, Mutate, Vec<&'static str>)> {
 }
 
 fn refused(dataflow: &Dataflow, model: &Model) -> bool {
-    ir::verify(dataflow).and_then(|()| ir::prove(dataflow, model)).is_err()
+    refused_of(dataflow, model, &[])
+}
+
+fn refused_of(dataflow: &Dataflow, model: &Model, asked: &[Asked]) -> bool {
+    ir::verify(dataflow).and_then(|()| ir::prove_decided(dataflow, model, asked)).is_err()
 }
 
 #[test]
 fn every_mutation_of_every_kind_of_layer_is_refused() {
     let mutations = mutations();
-    let of_model = |model: Model| {
-        let right = lower(&model).unwrap();
-        assert!(!refused(&right, &model), "{}: a right dataflow is refused", model.name);
+    let of_model = |(seed, model): (u64, Model)| {
+        let asked = any_decisions(&model, seed);
+        let right = lowered(&model, &asked);
+        let refused = |dataflow: &Dataflow| refused_of(dataflow, &model, &asked);
+        assert!(!refused(&right), "{}: a right dataflow is refused", model.name);
         let (mut met, mut accepted) = (BTreeSet::new(), BTreeSet::new());
         for number in 0..right.layers.len() {
             let kind = kind(&right, number);
@@ -527,7 +555,7 @@ fn every_mutation_of_every_kind_of_layer_is_refused() {
                 let mut wrong = right.clone();
                 if mutate(&mut wrong, number) && wrong != right {
                     met.insert((kind, *name));
-                    if !refused(&wrong, &model) {
+                    if !refused(&wrong) {
                         accepted.insert((kind, *name, right.layers[number].name.clone()));
                     }
                 }
@@ -535,7 +563,8 @@ fn every_mutation_of_every_kind_of_layer_is_refused() {
         }
         (met, accepted)
     };
-    let all: Vec<_> = models().into_par_iter().map(of_model).collect();
+    let models: Vec<(u64, Model)> = (0..).zip(models()).collect();
+    let all: Vec<_> = models.into_par_iter().map(of_model).collect();
     let accepted: Vec<_> = all.iter().flat_map(|(_, accepted)| accepted).collect();
     assert!(accepted.is_empty(), "accepted: {accepted:?}");
     let met: BTreeSet<_> = all.iter().flat_map(|(met, _)| met).collect();
@@ -820,7 +849,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, Cell, Highway, Add, Concat, Last,
+    Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.
@@ -1067,6 +1096,8 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Concat, "shift of both", |p| p.shift += 1),
     of!(Last, "pixels", |p| p.pixels += 1),
     of!(Last, "words of a pixel", |p| p.words += 1),
+    of!(Best, "words of a pixel", |p| p.words += 1),
+    of!(Threshold, "bound", |p| p.above += 1),
 ];
 
 /// What each mutation makes of node `i`, where the node has what it changes.
@@ -1085,7 +1116,8 @@ fn mutated(right: &Graph, i: usize) -> Vec<(&'static str, Graph)> {
 
 /// The stream graph of a model with any engines and beats, and what it was assembled from.
 fn assembled(model: &Model, seed: u64) -> (Graph, Dataflow, Vec<LayerEngine>) {
-    let lowered = lower(model).unwrap();
+    let decide = any_decisions(model, seed);
+    let lowered = lowered(model, &decide);
     let mut engines = random_engines(&lowered, seed);
     for layer in &lowered.layers {
         if layer.kernel().is_some_and(|kernel| kernel.chain.multiplies_data()) {
@@ -1095,7 +1127,8 @@ fn assembled(model: &Model, seed: u64) -> (Graph, Dataflow, Vec<LayerEngine>) {
     let ([input, output], _) = any_streams(seed);
     let multipliers = if seed.is_multiple_of(2) { Multipliers::Dsp } else { Multipliers::ShiftAdd };
     let share = adder_graph::Options { effort: Effort(0), ..Default::default() };
-    let options = Options { share, engines, input, output, multipliers, ..Options::default() };
+    let options =
+        Options { share, engines, input, output, multipliers, decide, ..Options::default() };
     let share = |p: Problem| adder_graph::share(p.matrix, &options.share);
     let levels =
         compile_until(Pass::Assemble, model, &options, &share, &|_| {}, &|| false).unwrap();

@@ -423,6 +423,44 @@ const PROOFS: &[Proof] = &[
         }],
     },
     Proof {
+        name: "best",
+        parts: &["merge"],
+        parameters: &[
+            "-set LANES 1 -set WORDS 3 -set K 2",
+            "-set LANES 2 -set WORDS 1 -set K 1",
+            "-set LANES 2 -set WORDS 2 -set K 1",
+            "-set LANES 3 -set WORDS 1 -set K 2",
+        ],
+        faults: &[
+            Fault {
+                parameters: "-set LANES 2 -set WORDS 2 -set K 1",
+                from: "entry[BITS-1] & !first",
+                to: "entry[BITS-1]",
+            },
+            Fault {
+                parameters: "-set LANES 2 -set WORDS 2 -set K 1",
+                from: "if (step & valid) best <=",
+                to: "if (clken & valid) best <=",
+            },
+        ],
+    },
+    Proof {
+        name: "threshold",
+        parts: &[],
+        parameters: &[
+            "-set SIGNED 1 -set ABOVE 1",
+            "-set SIGNED 1 -set ABOVE 14",
+            "-set SIGNED 1 -set ABOVE 11",
+            "-set SIGNED 0 -set ABOVE 5",
+            "-set SIGNED 0 -set ABOVE 15",
+        ],
+        faults: &[Fault {
+            parameters: "-set SIGNED 0 -set ABOVE 5",
+            from: "if (clken & s_ready) begin",
+            to: "if (clken) begin",
+        }],
+    },
+    Proof {
         name: "requantise",
         parts: &[],
         parameters: &["-set DEPTH 1", "-set DEPTH 2", "-set DEPTH 3"],

@@ -8,7 +8,8 @@ use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
 use strassenc::engine::{self, Allowed, Choice, Engines, Target};
 use strassenc::folded::Folding;
-use strassenc::ir::{self, Kind};
+use strassenc::decide;
+use strassenc::ir::{self, EdgeId, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
@@ -17,7 +18,8 @@ use strassenc::{folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{
-    any_streams, described, headed_model, image_model, inputs, random_engines, tools,
+    any_decisions, any_streams, described, headed_model, image_model, inputs, lowered, random_engines,
+    tools,
 };
 
 /// A core with random engines; every other one without a hardware multiplier.
@@ -26,8 +28,15 @@ fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
     compiled_with(model, seed, Options { input, output, multipliers, ..Options::default() })
 }
 
+/// A core with random engines that decides on some of its outputs.
+fn decided(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
+    let multipliers = if seed % 2 == 1 { Multipliers::ShiftAdd } else { Multipliers::Dsp };
+    let decide = any_decisions(model, seed);
+    compiled_with(model, seed, Options { input, output, multipliers, decide, ..Options::default() })
+}
+
 fn compiled_with(model: &Model, seed: u64, options: Options) -> Compiled {
-    let lowered = lower::lower(model).unwrap();
+    let lowered = lowered(model, &options.decide);
     let options = Options { engines: random_engines(&lowered, seed), ..options };
     compile(model, &options, &|_| {}, &|| false).unwrap()
 }
@@ -36,13 +45,17 @@ fn compiled_with(model: &Model, seed: u64, options: Options) -> Compiled {
 fn the_image_ir_computes_what_golden_does() {
     for seed in 0..400 {
         let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
-        let lowered = lower::lower(&model).unwrap();
+        let asked = any_decisions(&model, seed);
+        let lowered = lowered(&model, &asked);
         ir::verify(&lowered).unwrap();
-        ir::prove(&lowered, &model).unwrap();
+        ir::prove_decided(&lowered, &model, &asked).unwrap();
+        let of = |edge: EdgeId| lowered.edges[edge.index()].shape.elements();
+        let outputs: Vec<_> =
+            lowered.outputs().map(of).zip(decide::decisions(&lowered)).collect();
         for x in inputs(&model, 6, seed).into_iter().take(30) {
             let edges = ir::interpret(&lowered, &x).unwrap();
-            let outputs = lowered.outputs_of(&edges);
-            assert_eq!(outputs, golden::infer(&model, &x).unwrap(), "seed {seed}");
+            let due = decide::due(&golden::infer(&model, &x).unwrap(), outputs.clone());
+            assert_eq!(lowered.outputs_of(&edges), due, "seed {seed}");
             for (edge, values) in lowered.edges.iter().zip(&edges) {
                 for (i, v) in values.iter().enumerate() {
                     assert!(edge.intervals[i % edge.shape.channels].contains(*v), "seed {seed}");
@@ -86,11 +99,11 @@ fn every_engine_computes_what_its_layer_does() {
 fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let (mut repacked, mut kept, mut joined, mut enlarged) = (0, 0, [0; 2], 0);
+    let (mut repacked, mut kept, mut joined, mut enlarged, mut told) = (0, 0, [0; 2], 0, [0; 2]);
     for seed in 0..40 {
         let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
         let (beats, frames) = any_streams(seed);
-        let compiled = compiled(&model, seed, beats);
+        let compiled = decided(&model, seed, beats);
         let options = emit::Options { frames, clock_enable: seed % 4 == 1, ..Default::default() };
         let emitted = emit(&compiled, &options).unwrap();
         repacked += compiled
@@ -103,6 +116,8 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
             match &node.primitive {
                 Primitive::Concat(concat) => joined[usize::from(concat.together)] += 1,
                 Primitive::Upsample(_) => enlarged += 1,
+                Primitive::Best(_) => told[0] += 1,
+                Primitive::Threshold(_) => told[1] += 1,
                 _ => {}
             }
         }
@@ -113,7 +128,8 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let vectors: Vec<Vec<i64>> = inputs(&model, 6, seed).into_iter().rev().take(8).collect();
-        let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+        let due = |v: &Vec<i64>| emitted.signature.due(&golden::infer(&model, v).unwrap());
+        let expected: Vec<_> = vectors.iter().map(due).collect();
         for pauses in [false, true] {
             let options = simulate::Options {
                 gaps: pauses,
@@ -137,6 +153,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     }
     assert!(repacked > 15 && kept > 15, "{repacked} {kept}");
     assert!(joined.iter().all(|n| *n > 3) && enlarged > 8, "{joined:?} {enlarged}");
+    assert!(told[0] > 10 && told[1] > 3, "{told:?}");
 }
 
 #[test]

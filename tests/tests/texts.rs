@@ -18,8 +18,8 @@ use strassenc::stream::{self, Graph};
 use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{
-    any_search, any_streams, headed_model, image_model, random_engines, random_model, recipes,
-    row_model, sequence_model,
+    any_decisions, any_search, any_streams, headed_model, image_model, lowered, random_engines,
+    random_model, recipes, row_model, sequence_model,
 };
 
 fn models() -> impl Strategy<Value = Model> {
@@ -35,14 +35,16 @@ fn models() -> impl Strategy<Value = Model> {
 /// Cores of every kind of network, with any engines and beats.
 fn cores() -> impl Strategy<Value = Compiled> {
     (models(), any::<u64>()).prop_map(|(model, seed)| {
+        let decide = any_decisions(&model, seed);
         let engines = match seed % 3 {
             0 => Engines::default(),
-            _ => random_engines(&lower(&model).unwrap(), seed),
+            _ => random_engines(&lowered(&model, &decide), seed),
         };
         let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
         let ([input, output], _) = any_streams(seed);
         let share = any_search(seed / 2);
-        let options = Options { share, engines, multipliers, input, output, ..Options::default() };
+        let options =
+            Options { share, engines, multipliers, input, output, decide, ..Options::default() };
         compile(&model, &options, &|_| {}, &|| false)
             .or_else(|_| compile(&model, &Options::default(), &|_| {}, &|| false))
             .unwrap()
@@ -94,7 +96,7 @@ proptest! {
 
     #[test]
     fn a_dataflow_round_trips_before_and_after_pruning(model in models()) {
-        let mut dataflow = lower(&model).unwrap();
+        let mut dataflow = lowered(&model, &any_decisions(&model, model.layers.len() as u64));
         for _ in 0..2 {
             prop_assert_eq!(&dataflow.to_string().parse::<Dataflow>().unwrap(), &dataflow);
             prune(&mut dataflow, &|_| true);
@@ -233,9 +235,9 @@ fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
         };
         words.extend(nodes.filter_map(word));
     }
-    let all = "accumulate add array bank cell collector concat fifo fork frame_end framer highway \
+    let all = "accumulate add array bank best cell collector concat fifo fork frame_end framer highway \
         last lookup patches positions reader recall register repack requantise segment \
-        serialiser tanh upsample widen window";
+        serialiser tanh threshold upsample widen window";
     let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
     assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");
 }

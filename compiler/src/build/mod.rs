@@ -15,6 +15,7 @@ use crate::adder_graph::{
     self, CostModel, Effort, Operands, Solution, Watch, minimum_depth, share_watched,
 };
 use crate::compile::{self, Compiled, Levels, Pass, Problem, Progress};
+use crate::decide::Asked;
 use crate::device::{DEVICES, Device};
 use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
@@ -142,6 +143,9 @@ pub struct Options {
     /// [`compile::Options::reloadable`]; then it has the slave, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloadable: Option<u32>,
+    /// What is told of outputs in the place of their scores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decide: Vec<Asked>,
     /// What multipliers are made of.
     #[serde(default)]
     pub multipliers: Multipliers,
@@ -185,6 +189,7 @@ impl Default for Options {
             aclken: false,
             control: false,
             reloadable: None,
+            decide: vec![],
             multipliers: Multipliers::default(),
             dsp_budget: None,
             target: Target::default(),
@@ -239,6 +244,9 @@ impl fmt::Display for Options {
             Some(margin) => write!(f, " --reloadable={margin}")?,
             None if self.control => write!(f, " --control")?,
             None => {}
+        }
+        for asked in &self.decide {
+            write!(f, " --decide {asked}")?;
         }
         if self.multipliers != Multipliers::default() {
             write!(f, " --multipliers {}", self.multipliers)?;
@@ -346,6 +354,7 @@ impl Options {
             },
             dsp_budget: self.dsp_budget,
             reloadable: self.reloadable,
+            decide: self.decide.clone(),
             input,
             output,
         }

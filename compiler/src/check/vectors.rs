@@ -1,7 +1,8 @@
 //! The vectors that a check drives: corners, random ones and real data.
 
 use crate::compile::Compiled;
-use crate::ir::Kind;
+use crate::decide;
+use crate::ir::{EdgeId, Kind};
 use crate::lower;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +16,8 @@ pub struct Vectors {
     pub inputs: Vec<Vec<i64>>,
     /// Golden's integers on every edge, per input.
     pub traces: Vec<golden::Trace>,
+    /// What is due at the core's outputs, per input: golden's, or what is decided on them.
+    pub due: Vec<Vec<i64>>,
     /// How many of them are corners.
     pub corners: usize,
     /// How many of them are random.
@@ -37,7 +40,13 @@ impl Vectors {
         let data_count = data.len();
         inputs.extend(data);
         let traces = traces(model, &inputs)?;
-        Ok(Vectors { inputs, traces, corners, random, data: data_count })
+        let (edges, decisions) = (compiled.dataflow.outputs(), decide::decisions(&compiled.dataflow));
+        let elements = |edge: EdgeId| compiled.dataflow.edges[edge.index()].shape.elements();
+        let outputs: Vec<_> = edges.map(elements).zip(decisions).collect();
+        // A trace has the input's edge at least.
+        let golden = |trace: &golden::Trace| trace.last().cloned().unwrap_or_default();
+        let due = traces.iter().map(|trace| decide::due(&golden(trace), outputs.clone())).collect();
+        Ok(Vectors { inputs, traces, due, corners, random, data: data_count })
     }
 
     /// Golden's outputs, per input.

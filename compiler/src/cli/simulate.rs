@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build::Build;
 use strassenc::check::random_vectors;
+use strassenc::decide::Rule;
 use strassenc::emit;
 use strassenc::ir::{self, State};
 use strassenc::simulate::{Mismatch, Options, Place, Run, Simulator, Sources};
@@ -106,6 +107,8 @@ struct Report<'a> {
     /// Name of the data set, or `random`.
     data: &'a str,
     samples: usize,
+    /// Whether outputs are decisions, which are compared with those on golden's scores.
+    decisions: bool,
     /// Samples with a wrong output.
     mismatches: usize,
     first_mismatch: Option<Mismatch>,
@@ -167,7 +170,8 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Error::input("--pauses", "needs a core with aclken")
             .help("strassenc verilog MODEL --aclken"));
     }
-    let vectors = vectors(&args, &build, &tools)?;
+    let mut vectors = vectors(&args, &build, &tools)?;
+    vectors.outputs = vectors.outputs.iter().map(|golden| build.signature.due(golden)).collect();
     if !args.layers.is_empty() {
         return layers(&args, &build, &vectors, &tools);
     }
@@ -191,11 +195,12 @@ pub fn run(args: Args) -> Result<()> {
         build_sha256: &build.record.sha256,
         data: &vectors.name,
         samples: vectors.inputs.len(),
+        decisions: build.signature.decides(),
         mismatches: mismatch.map_or(0, |m| m.samples),
         first_mismatch: mismatch,
         place: compared.wrong.as_ref().map(|(_, place)| place),
         measure: build.model.provenance.recipe().loss.measure(),
-        accuracy: vectors.due.as_ref().map(|due| judged(run, due, &build.model)),
+        accuracy: vectors.due.as_ref().and_then(|due| judged(run, due, &build)),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
         ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
         clocks: run.clocks,
@@ -345,14 +350,29 @@ fn rows(all: ndarray::Array2<i64>) -> Vec<Vec<i64>> {
     all.outer_iter().map(|row| row.to_vec()).collect()
 }
 
-/// How well the core does on samples whose answers are known, and what that is.
-fn judged(run: &Run, due: &Split, model: &Model) -> f64 {
-    let n = run.outputs.len();
-    let last = model.output().0.elements();
-    let outputs = ndarray::Array2::from_shape_fn((n, last), |(i, k)| run.outputs[i][k]);
-    let unit = f64::powi(2.0, -model.output_frac());
+/// How well the core does on samples whose answers are known; nothing where what it tells of scores
+/// is not what is judged.
+fn judged(run: &Run, due: &Split, build: &Build) -> Option<f64> {
+    let (model, n) = (&build.model, run.outputs.len());
     let task = model.provenance.recipe().task(None);
-    Measures::of(&task, outputs.view(), |v| v as f64 * unit, due.due(0)).judged()
+    let last = model.output().0.elements();
+    let told = |all: &[i64]| -> Vec<i64> {
+        let own = &all[..build.signature.output.elements];
+        build.signature.decision.map_or_else(|| own.to_vec(), |decision| decision.stand_ins(own))
+    };
+    let judges = match (build.signature.decision.map(|own| own.rule), task.loss.measure()) {
+        (None, _)
+        | (Some(Rule::Argmax | Rule::Top { .. }), Measure::Accuracy)
+        | (Some(Rule::Threshold { .. }), Measure::AllLabels) => true,
+        _ => false,
+    };
+    if !judges {
+        return None;
+    }
+    let scores: Vec<Vec<i64>> = run.outputs.iter().map(|all| told(all)).collect();
+    let outputs = ndarray::Array2::from_shape_fn((n, last), |(i, k)| scores[i][k]);
+    let unit = f64::powi(2.0, -model.output_frac());
+    Some(Measures::of(&task, outputs.view(), |v| v as f64 * unit, due.due(0)).judged())
 }
 
 fn render(report: &Report) -> String {
@@ -361,6 +381,7 @@ fn render(report: &Report) -> String {
         if *data == "random" { "random vectors".into() } else { format!("test samples of {data}") };
     let mut text = format!("{samples} {what}: ");
     text += &match report.mismatches {
+        0 if report.decisions => "every decision is that on golden's scores\n".to_string(),
         0 => "every output is golden's\n".to_string(),
         n => format!("{n} DIFFER from golden\n"),
     };

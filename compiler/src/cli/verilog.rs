@@ -13,6 +13,7 @@ use strassenc::adder_graph::CostModel;
 use strassenc::build::MARGIN;
 use strassenc::build::{self, Build, Edits, MOST_EFFORT, Options, Record};
 use strassenc::compile::{self, Compiled, Level, Pass};
+use strassenc::decide::Asked;
 use strassenc::device::{DEVICES, Device, Part};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
@@ -40,6 +41,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
+  strassenc verilog runs/mnist --decide argmax           the class in the place of its scores
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
   strassenc verilog runs/mnist --ii 16                   a vector every 16 clocks, for fewer LUTs
@@ -157,6 +159,12 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "POWERS", num_args = 0..=1, require_equals = true,
         default_missing_value = "1", value_parser = numbers::whole(MARGIN))]
     reloadable: Option<u32>,
+    /// Tell, in the place of the scores of the last layer, what follows from them: argmax, the
+    /// index of the largest score; top=K, those of the K largest; threshold=T, of each score
+    /// whether it is greater than T, or threshold, than 0, which is a sigmoid of a half. Of images
+    /// that is told pixel by pixel. HEAD=argmax and so on: of a head; may be given for each output
+    #[arg(long, value_name = "[HEAD=]RULE")]
+    decide: Vec<Asked>,
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
@@ -262,6 +270,7 @@ impl From<BuildArgs> for Options {
             aclken,
             control,
             reloadable,
+            decide,
             multipliers,
             dsp_budget,
             project,
@@ -307,6 +316,7 @@ impl From<BuildArgs> for Options {
             aclken,
             control,
             reloadable,
+            decide,
             multipliers,
             dsp_budget,
             target,

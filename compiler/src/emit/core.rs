@@ -10,6 +10,7 @@ use super::testbench::Vectors;
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, control, file, lists, testbench};
 use crate::circuit::{self, Circuit, Op, Terms};
 use crate::compile::{Compiled, LayerEngine};
+use crate::decide::{self, Decision};
 use crate::folded::{Bank, Folded};
 use crate::ir::{Edge, Kind};
 use crate::stream::primitive::{Rom as Lookups, Segment, Table};
@@ -232,14 +233,21 @@ impl<'a> Core<'a> {
         }
         let [input, output] = graph.beats.clone();
         let recipe = compiled.model.provenance.recipe();
-        let head = |(head, latency): (&stream::Head, i64)| Head {
+        let decisions = decide::decisions(dataflow);
+        // Only scores stand for numbers.
+        let numbers = |head: Option<&str>, decision: Option<Decision>| {
+            recipe.task(head).targets.filter(|_| decision.is_none())
+        };
+        let head = |((head, latency), decision): ((&stream::Head, i64), Option<Decision>)| Head {
             name: head.name.clone(),
             port: signature::head(&head.name),
             stream: head.beats.clone(),
+            decision,
             latency,
-            numbers: recipe.task(Some(&head.name)).targets,
+            numbers: numbers(Some(&head.name), decision),
         };
-        let heads = graph.heads.iter().zip(timing.latencies_of_heads()).map(head).collect();
+        let heads = graph.heads.iter().zip(timing.latencies_of_heads());
+        let heads = heads.zip(decisions[1..].iter().copied()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
         let has_heads = !graph.heads.is_empty();
         let found = control::table(compiled, format!("{module}.mem"));
@@ -268,11 +276,12 @@ impl<'a> Core<'a> {
                 .iter()
                 .any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
-            numbers: recipe.targets.clone(),
+            numbers: numbers(None, decisions[0]),
             control,
             top,
             input,
             output,
+            decision: decisions[0],
             heads,
             layers,
             files: vec![],

@@ -156,6 +156,7 @@ fn signature(
         frames: Frames::Count,
         input: s,
         output: m,
+        decision: None,
         heads: vec![],
         latency: kernel.latency().into(),
         ii: 1,

@@ -1,6 +1,7 @@
 //! `signature.json`: the promises of an emitted core, for harnesses, integrators and tests.
 
 use super::control::Control;
+use crate::decide::{self, Decision};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use strassenc_runtime::network::Scaling;
@@ -39,8 +40,13 @@ pub struct Signature {
     pub frames: Frames,
     /// `s_axis_*`: the network's inputs.
     pub input: Stream,
-    /// `m_axis_*`: the outputs of the network's last layer.
+    /// `m_axis_*`: the outputs of the network's last layer, or what is decided on them.
     pub output: Stream,
+    /// What the elements of `m_axis_*` tell of the last layer's outputs, where they are not those
+    /// themselves: of each pixel an index of `argmax`, `k` indices of `top`, or a bit for each
+    /// score of a `threshold`, 1 where it is greater.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// The outputs of the network's heads, each a stream of its own, with a frame for each frame
     /// that enters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -97,6 +103,9 @@ pub struct Head {
     pub port: String,
     /// Its vectors.
     pub stream: Stream,
+    /// What its elements tell, as [`Signature::decision`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// Its latency, as [`Signature::latency`] is that of `m_axis_*`, with all `tready` high.
     pub latency: i64,
     /// The numbers that its outputs stand for, as [`Signature::numbers`].
@@ -316,6 +325,22 @@ impl Signature {
         std::iter::once((OUTPUT, &self.output)).chain(heads)
     }
 
+    /// The decision of each output, where it has one.
+    pub fn decisions(&self) -> impl Iterator<Item = Option<Decision>> {
+        std::iter::once(self.decision).chain(self.heads.iter().map(|head| head.decision))
+    }
+
+    /// Whether any output tells decisions.
+    pub fn decides(&self) -> bool {
+        self.decisions().any(|decision| decision.is_some())
+    }
+
+    /// What is due at all outputs, where golden's are these.
+    pub fn due(&self, golden: &[i64]) -> Vec<i64> {
+        let elements = self.outputs().map(|(_, stream)| stream.elements);
+        decide::due(golden, elements.zip(self.decisions()))
+    }
+
     /// An element of all outputs, one after the other, in words: `3`, or `3 of mask`.
     pub fn named(&self, element: usize) -> String {
         let mut first = self.output.elements;
@@ -371,6 +396,13 @@ impl Signature {
         const MOST: i64 = 1 << 40;
         let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let outputs = self.outputs().map(|(_, stream)| stream);
+        let scores = self.decisions().flatten().flat_map(|decision| {
+            [
+                ("number of classes", size(decision.classes), 1, 1 << 24),
+                ("number of classes told", size(decision.told()), 1, 1 << 24),
+                ("frac of a score", decision.score.frac.into(), -128, 128),
+            ]
+        });
         let streams = std::iter::once(&self.input).chain(outputs).flat_map(|s| {
             [
                 ("elements of a vector", size(s.elements), 1, 1 << 24),
@@ -387,7 +419,7 @@ impl Signature {
             ("number of frames that fill it", self.warm_up.into(), 0, MOST),
         ];
         let wrong = |(_, value, least, most): &(_, i64, i64, i64)| !(least..=most).contains(&value);
-        streams.chain(latencies).chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
+        streams.chain(scores).chain(latencies).chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
     }
 
     /// The text of `signature.json`.
@@ -423,6 +455,7 @@ mod tests {
             ports: vec![],
             input: stream.clone(),
             output: stream,
+            decision: None,
             heads: vec![],
             latency: 7,
             ii: 1,

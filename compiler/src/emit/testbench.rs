@@ -24,7 +24,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// Corners and random vectors for a model, with golden's answers.
+    /// Corners and random vectors for a model, with golden's answers, or what is decided on them.
     ///
     /// # Errors
     /// Where golden refuses a vector: a bug of ours.
@@ -40,7 +40,8 @@ impl Vectors {
                     state = golden::State::start();
                 }
                 // A trace has an edge at least.
-                Ok(golden::step(model, &mut state, v)?.pop().unwrap_or_default())
+                let golden = golden::step(model, &mut state, v)?.pop().unwrap_or_default();
+                Ok(signature.due(&golden))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Vectors { inputs, outputs })

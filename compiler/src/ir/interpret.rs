@@ -2,6 +2,7 @@
 
 use super::{Dataflow, Edge, Kernel, Kind, Layer};
 use crate::interval::round_shift;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Along, Error, Result};
@@ -92,6 +93,8 @@ pub fn step_with(
             Kind::Pool { .. }
             | Kind::Upsample { .. }
             | Kind::Last
+            | Kind::Best { .. }
+            | Kind::Threshold { .. }
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => {
@@ -133,6 +136,16 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
             across.chunks_exact(row).flat_map(|row| row.repeat(size.h)).collect()
         }
         Kind::Last => x[x.len() - layer.input.channels..].to_vec(),
+        Kind::Best { count } => {
+            let best = |pixel: &[i64]| {
+                let mut all: Vec<usize> = (0..pixel.len()).collect();
+                // Equal ones stay in their order.
+                all.sort_by_key(|i| Reverse(pixel[*i]));
+                all.into_iter().take(*count).map(|i| i as i64).collect::<Vec<_>>()
+            };
+            x.chunks_exact(layer.input.channels).flat_map(best).collect()
+        }
+        Kind::Threshold { above } => x.iter().map(|v| (v > above).into()).collect(),
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| {
                 output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift))

@@ -37,6 +37,7 @@
 //!   the model's, within its budget, and read the channels of their group;
 //! - each channel's interval is what its layer makes of those it reads, within the format of its
 //!   edge;
+//! - what decides on scores reads all channels of the model;
 //! - the kernel of a recurrent layer reads x, then h, whose interval holds 0; tables are as long as
 //!   the gates' format asks;
 //! - the kernel of a char-CNN has the widest window as its input, row i of W_b reads no more than
@@ -55,7 +56,7 @@ pub mod words;
 pub use chain::{Chain, Linear, Loaded, Op, OpKind, Role, Value, loadable};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
-pub use prove::prove;
+pub use prove::{prove, prove_decided};
 pub(crate) use text::{cell_word, parse_cell};
 pub use verify::verify;
 
@@ -198,6 +199,17 @@ pub enum Kind {
     },
     /// The last pixel of an image of one row.
     Last,
+    /// The indices of the largest elements of each pixel, the largest first, of equal ones the
+    /// first: what is told of scores.
+    Best {
+        /// How many of them.
+        count: usize,
+    },
+    /// Of each element whether it is greater: 1 or 0.
+    Threshold {
+        /// Than this.
+        above: i64,
+    },
 }
 
 impl Dataflow {
@@ -230,9 +242,13 @@ impl Dataflow {
     }
 
     /// How many elements at a time a layer without a kernel can yield, the fewest first: parts of a
-    /// pixel, of a concatenation parts of both of its sides or all of both.
+    /// pixel, of a concatenation parts of both of its sides or all of both. Where it is the largest
+    /// of a pixel that it yields, so many it reads.
     pub fn lanes(&self, layer: usize) -> impl Iterator<Item = usize> {
-        let channels = self.yields(layer).shape.channels;
+        let channels = match self.layers[layer].kind {
+            Kind::Best { .. } => self.reads(layer).shape.channels,
+            _ => self.yields(layer).shape.channels,
+        };
         let parts = match self.layers[layer].kind {
             Kind::Concat { .. } => gcd(self.reads(layer).shape.channels, channels),
             _ => channels,
@@ -289,6 +305,8 @@ impl Layer {
             Kind::Pool { .. }
             | Kind::Upsample { .. }
             | Kind::Last
+            | Kind::Best { .. }
+            | Kind::Threshold { .. }
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => None,

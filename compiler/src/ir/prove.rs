@@ -9,8 +9,9 @@ use super::gated::{Cell, Curve};
 use super::verify::{Check, Range, products_of_data, shift, sums_of_products};
 use super::{Chain, Dataflow, Edge, Kernel, Kind, Layer, OpKind, Windows};
 use crate::adder_graph::Matrix;
+use crate::decide::{Asked, Rule};
 use strassenc_runtime::model::{
-    Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, Output, PoolKind, Table,
+    Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, MAGNITUDE_LIMIT, Output, PoolKind, Table,
 };
 use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 
@@ -21,9 +22,19 @@ use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first layer that differs: a bug
 /// of ours.
 pub fn prove(dataflow: &Dataflow, model: &Model) -> Result<()> {
-    let mut walk = Walk { dataflow, shapes: vec![], heads: vec![] };
+    prove_decided(dataflow, model, &[])
+}
+
+/// Proves as [`prove`] does, of a dataflow that decides on what the model yields as it is asked
+/// for.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_decided(dataflow: &Dataflow, model: &Model, asked: &[Asked]) -> Result<()> {
+    let mut walk = Walk { dataflow, asked, shapes: vec![], heads: vec![] };
     walk.input(model).map_err(|cause| Error::mismatch("dataflow", cause))?;
-    walk.branch(&model.layers, 0)?;
+    let last = walk.branch(&model.layers, 0)?;
+    walk.decided(None, last)?;
     if walk.shapes.len() != dataflow.edges.len() {
         return Err(Error::mismatch("dataflow", "has layers that are none of the model's"));
     }
@@ -37,6 +48,8 @@ pub fn prove(dataflow: &Dataflow, model: &Model) -> Result<()> {
 /// The way through model and dataflow.
 struct Walk<'a> {
     dataflow: &'a Dataflow,
+    /// What is decided on outputs.
+    asked: &'a [Asked],
     /// The shape in the model of each edge that was met.
     shapes: Vec<Shape>,
     /// The heads that were met, and the edges that they end in.
@@ -79,6 +92,7 @@ impl<'a> Walk<'a> {
             }
             ModelLayer::Head(head) => {
                 let edge = self.branch(&head.layers, from)?;
+                let edge = self.decided(Some(&head.name), edge)?;
                 self.heads.push((&head.name, edge));
                 Ok(from)
             }
@@ -112,6 +126,60 @@ impl<'a> Walk<'a> {
             return Err(wrong(format!("yields {}, not {shape}", to.shape)));
         }
         self.shapes.push(shape);
+        Ok(edge)
+    }
+
+    /// The edge of an output whose scores are these: what decides on them, where that is asked for.
+    fn decided(&mut self, head: Option<&str>, scores: usize) -> Result<usize> {
+        let (dataflow, shape) = (self.dataflow, self.shapes[scores]);
+        let Some(Asked { rule, .. }) = self.asked.iter().find(|own| own.head.as_deref() == head)
+        else {
+            return Ok(scores);
+        };
+        let place = format!("dataflow, --decide {rule}");
+        let wrong = |cause: String| Error::mismatch(&place, cause);
+        let edge = self.shapes.len();
+        let (Some(own), Some(to), Some(from)) =
+            (dataflow.layers.get(edge - 1), dataflow.edges.get(edge), dataflow.edges.get(scores))
+        else {
+            return Err(wrong("is missing".into()));
+        };
+        let mut name = head.map_or("decide".to_string(), |head| format!("decide_{head}"));
+        let mut others: Vec<&str> = dataflow.heads.iter().map(|head| &*head.name).collect();
+        let layers = dataflow.layers.iter().enumerate().filter(|(number, _)| *number != edge - 1);
+        others.extend(layers.map(|(_, layer)| &*layer.name));
+        while others.contains(&&*name) {
+            name += "_2";
+        }
+        if own.name != name
+            || !own.reads.iter().map(|id| id.index()).eq([scores])
+            || own.input != shape
+        {
+            return Err(wrong(format!("is `{}`, or reads something else", own.name)));
+        }
+        let channels = match (&own.kind, *rule) {
+            (Kind::Best { count: 1 }, Rule::Argmax) => 1,
+            (Kind::Best { count }, Rule::Top { k }) if *count == k => k,
+            (Kind::Threshold { above }, Rule::Threshold { threshold }) => {
+                // Scores are within 2^53: what lies beyond is above all of them, or below.
+                let unit = f64::powi(2.0, -from.format.frac);
+                let [low, high] = [*above as f64 * unit, (*above as f64 + 1.0) * unit];
+                let far = (MAGNITUDE_LIMIT as f64) * unit;
+                let is = low <= threshold && threshold < high
+                    || threshold >= far && low >= far
+                    || threshold < -far && low < -far;
+                if !is {
+                    return Err(wrong(format!("is above {above} units of {unit}")));
+                }
+                shape.channels
+            }
+            (other, _) => return Err(wrong(format!("is {other:?}"))),
+        };
+        let due = Shape { channels, ..shape };
+        if to.shape != due || to.whole != channels {
+            return Err(wrong(format!("yields {}, not {due}", to.shape)));
+        }
+        self.shapes.push(due);
         Ok(edge)
     }
 

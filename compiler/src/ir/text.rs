@@ -83,6 +83,8 @@ impl fmt::Display for Layer {
             Kind::Highway { .. } => "highway",
             Kind::Recurrent { ref cell, .. } => cell_word(cell.kind),
             Kind::Last => "last",
+            Kind::Best { .. } => "best",
+            Kind::Threshold { .. } => "threshold",
         };
         writeln!(
             f,
@@ -118,6 +120,8 @@ impl fmt::Display for Layer {
                 write!(f, "  {sigmoid}\n  {tanh}\n{gates}")
             }
             Kind::Last => Ok(()),
+            Kind::Best { count } => writeln!(f, "  count {count}"),
+            Kind::Threshold { above } => writeln!(f, "  above {above}"),
         }
     }
 }
@@ -350,6 +354,8 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             Kind::Recurrent { along, gates: kernel(lines)?, cell }
         }
         "last" => Kind::Last,
+        "best" => Kind::Best { count: size(lines.after("count")?)? },
+        "threshold" => Kind::Threshold { above: lines.after("above")?.parse().ok()? },
         _ => return None,
     };
     Some(Layer { name: name.into(), reads, input, kind })

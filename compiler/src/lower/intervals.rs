@@ -73,3 +73,36 @@ pub(super) fn pixel(from: &Edge, element: usize) -> Interval {
 pub(super) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
     filters.chain.result().intervals.iter().map(|v| tanh.interval(*v)).collect()
 }
+
+/// The intervals of the indices of the largest scores of a pixel, place by place.
+pub(super) fn best(from: &Edge, count: usize) -> Vec<Interval> {
+    // In the order in which scores come: the larger one first, and of equal ones that of the lower
+    // index.
+    let key = |c: usize, z: i64| (std::cmp::Reverse(z), c);
+    let keys = |of: fn(&Interval) -> i64| -> Vec<_> {
+        let mut keys: Vec<_> =
+            from.intervals.iter().enumerate().map(|(c, v)| key(c, of(v))).collect();
+        keys.sort_unstable();
+        keys
+    };
+    let (least, most) = (keys(|v| v.lo), keys(|v| v.hi));
+    let mut places: Vec<Option<Interval>> = vec![None; count];
+    for (c, v) in from.intervals.iter().enumerate() {
+        // Those that come before it whatever they are, and those that may.
+        let first = least.partition_point(|other| *other < key(c, v.hi));
+        // It is itself among those that may, unless it is a constant.
+        let may = most.partition_point(|other| *other < key(c, v.lo));
+        let last = may - usize::from(v.lo < v.hi);
+        let own = Interval::point(c as i64);
+        for place in places.iter_mut().take(last + 1).skip(first) {
+            *place = Some(place.map_or(own, |all| all.hull(own)));
+        }
+    }
+    // Some score is in each place.
+    places.into_iter().map(|place| place.unwrap_or(Interval::point(0))).collect()
+}
+
+/// The intervals of what says whether a score is above a bound.
+pub(super) fn greater(from: &Edge, above: i64) -> Vec<Interval> {
+    from.intervals.iter().map(|v| v.map(|v| i64::from(v > above))).collect()
+}

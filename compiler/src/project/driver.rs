@@ -1,6 +1,7 @@
 //! Drivers of a core behind an AXI DMA: in C for any platform, in Python for PYNQ.
 
 use super::{Core, file};
+use crate::decide::Decision;
 use crate::emit::File;
 use crate::emit::control::Control;
 use crate::emit::signature::{Head, Stream};
@@ -59,6 +60,8 @@ struct Driver<'a> {
     /// Bits of a DMA engine's length register, which has 8 at least.
     length_bits: u32,
     recurrent: bool,
+    /// What outputs tell, where they are not scores.
+    told: Option<String>,
     /// Offset and scale of each output of a regression, as C and Python have them.
     numbers: Option<[String; 2]>,
     heads: Vec<OfHead<'a>>,
@@ -70,7 +73,16 @@ struct OfHead<'a> {
     name: &'a str,
     port: &'a str,
     output: Array,
+    /// As that of the core.
+    told: Option<String>,
     numbers: Option<[String; 2]>,
+}
+
+/// What an output tells, in words, where it is no scores.
+fn told(output: &Stream, decision: Option<Decision>) -> Option<String> {
+    let decision = decision?;
+    let every = if output.elements > decision.told() { ", pixel by pixel" } else { "" };
+    Some(format!("{decision}{every}"))
 }
 
 impl<'a> Driver<'a> {
@@ -83,8 +95,9 @@ impl<'a> Driver<'a> {
         };
         let listed = |n: &Scaling| [listed(&n.offset), listed(&n.scale)];
         let of_head = |head: &'a Head| {
-            let Head { name, port, stream, numbers, .. } = head;
-            OfHead { name, port, output: Array::new(stream), numbers: numbers.as_ref().map(listed) }
+            let Head { name, port, stream, decision, numbers, .. } = head;
+            let (output, numbers) = (Array::new(stream), numbers.as_ref().map(listed));
+            OfHead { name, port, output, told: told(stream, *decision), numbers }
         };
         let heads: Vec<OfHead> = s.heads.iter().map(of_head).collect();
         let longest = heads.iter().map(|head| head.output.bytes);
@@ -92,7 +105,8 @@ impl<'a> Driver<'a> {
         let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
         let (recurrent, control) = (s.recurrent, s.control.as_ref());
         let numbers = s.numbers.as_ref().map(listed);
-        Driver { name: &s.top, input, output, length_bits, recurrent, numbers, heads, control }
+        let (name, told) = (&s.top, told(&s.output, s.decision));
+        Driver { name, input, output, length_bits, recurrent, told, numbers, heads, control }
     }
 }
 

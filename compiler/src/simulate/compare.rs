@@ -16,7 +16,7 @@ pub struct Compared {
 
 impl Simulator {
     /// Streams `inputs` through the core of `sources` and compares what comes out with golden's
-    /// outputs, `golden`. Where a sample is wrong, `compiled` is asked for what the core was
+    /// outputs, or what is decided on them, `golden`. Where a sample is wrong, `compiled` is asked for what the core was
     /// written from, and the first wrong signal is looked for.
     ///
     /// # Errors
@@ -68,9 +68,10 @@ impl Simulator {
         Err(Error::mismatch(
             format_args!("core `{}`, sample {sample}", self.signature.top),
             format_args!(
-                "output {} is {got}, golden says {expected} ({wrong} of {samples} samples \
+                "output {} is {got}, golden{} {expected} ({wrong} of {samples} samples \
                  are wrong)\n  {place}",
-                self.signature.named(*output)
+                self.signature.named(*output),
+                if self.signature.decides() { "'s scores lead to" } else { " says" }
             ),
         ))
     }

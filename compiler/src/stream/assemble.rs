@@ -1,9 +1,9 @@
 //! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
-    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Serialiser, Table, Tanh, Upsample, Widen, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer,
+    Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Segment, Serialiser, Table, Tanh, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature;
@@ -462,6 +462,18 @@ impl<'a> Builder<'a> {
                 let (pixels, words) = (layer.input.pixels(), layer.input.channels / lanes);
                 self.into(number, "last", Last { pixels, words }, x, (lanes, format, words))
             }
+            (Kind::Best { count }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let best = Best { words: layer.input.channels / lanes };
+                self.into(number, "best", best, x, (*count, format, to.shape.pixels()))
+            }
+            (Kind::Threshold { above }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let to = (lanes, format, to.shape.elements() / lanes);
+                self.into(number, "threshold", Threshold { above: *above }, x, to)
+            }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
                 let sides = self.branches(number, [lanes; 2]);
                 let words = to.shape.elements() / lanes;
@@ -492,6 +504,8 @@ impl<'a> Builder<'a> {
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
                 | Kind::Last
+                | Kind::Best { .. }
+                | Kind::Threshold { .. }
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

@@ -2,9 +2,9 @@
 //! from the core's input to its outputs, and derives from the definitions what each node must be.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Last,
-    Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Table, Tanh, Upsample, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, FrameEnd, Framer, Highway,
+    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
+    Table, Tanh, Threshold, Upsample, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
 use crate::folded::{FilterStep, Folded, Positions};
@@ -396,6 +396,13 @@ impl Due<'_> {
             (Primitive::Last(_), Kind::Last) => {
                 let last = Last { pixels: layer.input.width, words: layer.input.channels / lanes };
                 Rule::new(last, &reads, z).lanes(lanes, lanes)
+            }
+            (Primitive::Best(_), Kind::Best { count }) => {
+                let best = Best { words: layer.input.channels / lanes };
+                Rule::new(best, &reads, z).lanes(lanes, *count)
+            }
+            (Primitive::Threshold(_), Kind::Threshold { above }) => {
+                Rule::new(Threshold { above: *above }, &reads, z).lanes(lanes, lanes)
             }
             (Primitive::Add(_), Kind::Add { shifts, shift }) => {
                 let add = Add { shifts: *shifts, shift: *shift };

@@ -17,9 +17,9 @@
 //! stream leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
-    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Serialiser, Table, Tanh, Upsample, Widen, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer,
+    Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Segment, Serialiser, Table, Tanh, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
@@ -270,6 +270,8 @@ primitives! {
     "add": Add,
     "concat": Concat,
     "last": Last,
+    "best": Best,
+    "threshold": Threshold,
 }
 
 plain! { Framer FrameEnd Fork }
@@ -299,6 +301,8 @@ parts! {
     Add { shifts, shift }
     Concat { together, words, shifts, shift }
     Last { pixels, words }
+    Best { words }
+    Threshold { above }
 }
 
 /// The largest width, shift or number of stages that is read.

@@ -61,6 +61,14 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
             as_it_is()?;
             last(from, to)
         }
+        Kind::Best { count } => {
+            as_it_is()?;
+            best(from, to, *count)
+        }
+        Kind::Threshold { above } => {
+            as_it_is()?;
+            threshold(from, to, *above)
+        }
     }
 }
 
@@ -172,6 +180,62 @@ fn last(from: &Edge, to: &Edge) -> Check {
         return Err(format!("makes {} of {}, or other channels", to.format, from.format));
     }
     channels(to, "its pixels", |c| Ok(element(from, c)))
+}
+
+/// What decides reads all scores, and yields numbers without a sign and a fraction.
+fn decides(from: &Edge, to: &Edge, bits: u32) -> Check {
+    if from.whole != from.shape.channels {
+        return Err(format!("decides on {} of {} channels", from.shape.channels, from.whole));
+    }
+    match to.format == (Format { signed: false, bits, frac: 0 }) {
+        true => Ok(()),
+        false => Err(format!("makes {} of {} classes", to.format, from.whole)),
+    }
+}
+
+fn best(from: &Edge, to: &Edge, count: usize) -> Check {
+    let classes = from.shape.channels;
+    decides(from, to, (1..).find(|bits| classes as u128 <= 1 << bits).unwrap_or(1))?;
+    let due = Shape { channels: count, ..from.shape };
+    if count > classes || to.shape != due || to.whole != count {
+        return Err(format!("makes {} of {}, {count} times", to.shape, from.shape));
+    }
+    let all: Vec<Range> = (0..classes).map(|c| element(from, c)).collect();
+    // Scores in falling order, equal ones in that of their classes: the least of each class, and
+    // the largest.
+    let [mut ends, mut begins]: [Vec<(i128, usize)>; 2] = Default::default();
+    for (c, range) in all.iter().enumerate() {
+        ends.push((-range.lo, c));
+        begins.push((-range.hi, c));
+    }
+    ends.sort_unstable();
+    begins.sort_unstable();
+    let before = |sorted: &[(i128, usize)], own: (i128, usize)| {
+        sorted.binary_search(&own).unwrap_or_else(|place| place)
+    };
+    let mut places = vec![None; count];
+    for (c, range) in all.iter().enumerate() {
+        // How many others are before it at its largest in any case, and how many may be at its
+        // least; by that reckoning one that varies is before itself.
+        let surely = before(&ends, (-range.hi, c));
+        let maybe = before(&begins, (-range.lo, c));
+        let last = if range.varies() { maybe - 1 } else { maybe };
+        for place in surely..=last.min(count - 1) {
+            let own = Range::point(c as i128);
+            places[place] = Some(places[place].map_or(own, |all: Range| all.hull(own)));
+        }
+    }
+    channels(to, "its places", |place| places[place].ok_or("has no class".into()))
+}
+
+fn threshold(from: &Edge, to: &Edge, above: i64) -> Check {
+    decides(from, to, 1)?;
+    if to.shape != from.shape || to.whole != from.whole {
+        return Err(format!("makes {} of {}", to.shape, from.shape));
+    }
+    channels(to, "its bits", |c| {
+        element(from, c).image(|v| Ok(i128::from(v > i128::from(above))))
+    })
 }
 
 fn add(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], right: i32) -> Check {

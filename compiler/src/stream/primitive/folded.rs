@@ -204,11 +204,18 @@ impl Part for Array {
 
 /// Stages with one enable, and behind them a sum over several words; a sum alone where there is no
 /// stage.
-struct Sums {
+pub(super) struct Sums {
     stages: u32,
     bits: u64,
     count: Results,
     shown: bool,
+}
+
+impl Sums {
+    /// That over so many words each.
+    pub(super) fn of(stages: u32, words: usize) -> Self {
+        Sums { stages, bits: 0, count: Results::of(vec![(1, words)]), shown: false }
+    }
 }
 
 /// Words that are counted; the last ones of results show. So many results in a row have so many
@@ -407,8 +414,7 @@ impl Part for Accumulate {
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        let count = Results::of(vec![(1, self.count)]);
-        Box::new(Sums { stages: 0, bits: 0, count, shown: false })
+        Box::new(Sums::of(0, self.count))
     }
 
     fn size(&self, ends: &Ends) -> Size {

@@ -3,6 +3,7 @@
 //!
 //! The timing, the verifier, the emitter and the figures ask [`Part`].
 
+mod decide;
 mod ends;
 mod folded;
 mod lines;
@@ -12,6 +13,7 @@ mod segment;
 mod units;
 mod width;
 
+pub use decide::{Best, Threshold};
 pub use ends::{Collector, FrameEnd, Framer};
 pub use folded::{Accumulate, Array, Bank, Requantise};
 pub use lines::{Lines, Reader, Upsample, Window};
@@ -57,7 +59,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, Cell, Highway, Add, Concat, Last,
+    Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
 }
 
 /// What is known of a primitive.
