@@ -126,6 +126,23 @@ MORE = {
     ),
     "words": lambda n: (words(n(8, 12), n(3, 6), n(4, 8)), FOLDED),
     "signal": lambda n: (signal(n(6, 12), n(2, 4), n(5, 7), n(4, 12)), FOLDED),
+    "argmax": lambda n: (
+        vector(n(8, 12), n(4, 7), dense(n(3, 20))), f"{UNROLLED} --decide argmax",
+    ),
+    "argmax, folded": lambda n: (
+        vector(n(8, 12), n(4, 7), dense(2 * n(2, 10))),
+        f"{FOLDED} --target-fps {n(1, 20)}000000 --decide argmax",
+    ),
+    "top": lambda n: (
+        vector(n(8, 12), n(4, 7), dense(n(5, 16))), f"{UNROLLED} --decide top={n(2, 4)}",
+    ),
+    "top, folded": lambda n: (
+        vector(n(8, 12), n(4, 7), dense(2 * n(3, 8))),
+        f"{FOLDED} --target-fps {n(1, 20)}000000 --decide top={n(2, 4)}",
+    ),
+    "threshold": lambda n: (
+        vector(n(8, 12), n(4, 7), dense(n(3, 16))), f"{UNROLLED} --decide threshold={n(-9, 9)}",
+    ),
     "beats": lambda n: (
         vector(n(8, 14), n(4, 8), dense(n(6, 10), n(5, 9))),
         f"{FOLDED} --input-bits {16 * n(2, 4)} --output-bits {16 * n(2, 4)}",

@@ -183,7 +183,10 @@ impl Decision {
             }
             let mut scores = vec![0; self.classes];
             for (place, index) in told.iter().enumerate() {
-                scores[*index as usize] = (told.len() - place) as i64;
+                // A core that is wrong may tell of a class that is not there.
+                if let Some(score) = usize::try_from(*index).ok().and_then(|i| scores.get_mut(i)) {
+                    *score = (told.len() - place) as i64;
+                }
             }
             scores
         };

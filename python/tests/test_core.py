@@ -58,6 +58,24 @@ def test_options_reach_the_compiler(digits: sc.Model) -> None:
     assert "--engine folded" in figures["options"]
 
 
+def test_a_core_tells_the_best_classes_in_the_place_of_scores() -> None:
+    described = {
+        "name": "tiny",
+        "input": {"shape": [4], "bits": 4, "frac": 2},
+        "layers": [{"dense": {"units": 3}}],
+    }
+    x = np.random.default_rng(2).integers(0, 16, (40, 4))
+    w = np.array([[1, -1, 0, 1], [0, 1, 1, -1], [-1, 0, 1, 0]], np.float64)
+    model = sc.Model.from_arrays(described, {"dense_0": sc.Ternary(w)}, x / 4)
+    core = model.compile(decide=["top=2"])
+    assert core.signature()["decision"]["k"] == 2
+    due = np.argsort(-model.infer(x), axis=1, kind="stable")[:, :2]
+    assert np.array_equal(core.simulate(x).outputs, due)
+    # Indices are integers, of real samples too.
+    of_one = core.simulate(x[0] / 4, backpressure=True).outputs
+    assert of_one.dtype == np.int64 and np.array_equal(of_one, due[0])
+
+
 def test_an_impossible_option_is_named_as_the_parameter_that_it_is(digits: sc.Model) -> None:
     with pytest.raises(sc.Error) as told:
         digits.compile(max_depth=3, extra_depth=1)

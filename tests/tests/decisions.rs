@@ -56,14 +56,11 @@ fn what_an_output_has_not_is_refused_with_a_way_out() {
     assert!(other.contains(&format!("it has {head}")), "{other}");
 }
 
-/// A layer of the model, and a head, may be called what a decision would be.
+/// A layer of the model may be called what a decision would be.
 #[test]
 fn a_decision_has_a_name_of_its_own() {
-    let mut model = headed_model(3);
-    let Some(Layer::Dense(dense)) = model.layers.iter_mut().find(|l| matches!(l, Layer::Dense(_)))
-    else {
-        panic!("the model has a dense layer")
-    };
+    let mut model = digits();
+    let Layer::Dense(dense) = &mut model.layers[0] else { panic!("digits begins otherwise") };
     dense.name = "decide".into();
     let mut dataflow = lower(&model).unwrap();
     decide(&mut dataflow, &asked(&["argmax"])).unwrap();

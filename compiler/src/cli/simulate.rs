@@ -360,13 +360,13 @@ fn judged(run: &Run, due: &Split, build: &Build) -> Option<f64> {
         let own = &all[..build.signature.output.elements];
         build.signature.decision.map_or_else(|| own.to_vec(), |decision| decision.stand_ins(own))
     };
-    let judges = match (build.signature.decision.map(|own| own.rule), task.loss.measure()) {
+    let judged = matches!(
+        (build.signature.decision.map(|own| own.rule), task.loss.measure()),
         (None, _)
-        | (Some(Rule::Argmax | Rule::Top { .. }), Measure::Accuracy)
-        | (Some(Rule::Threshold { .. }), Measure::AllLabels) => true,
-        _ => false,
-    };
-    if !judges {
+            | (Some(Rule::Argmax | Rule::Top { .. }), Measure::Accuracy)
+            | (Some(Rule::Threshold { .. }), Measure::AllLabels)
+    );
+    if !judged {
         return None;
     }
     let scores: Vec<Vec<i64>> = run.outputs.iter().map(|all| told(all)).collect();

@@ -334,7 +334,13 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
     let whole = |edge: &Edge| Shape { channels: edge.whole, ..edge.shape };
     let mut figures = LayerFigures {
         name: ir.name.clone(),
-        kind: compiled.model_layer(&ir.name).map(ModelLayer::kind).unwrap_or_default(),
+        kind: match ir.kind {
+            // The model has no such layer.
+            Kind::Best { count: 1 } => "argmax".into(),
+            Kind::Best { count } => format!("top {count}"),
+            Kind::Threshold { .. } => "threshold".into(),
+            _ => compiled.model_layer(&ir.name).map(ModelLayer::kind).unwrap_or_default(),
+        },
         reads: ir.reads.iter().map(|edge| edge.index()).collect(),
         input_shape: whole(from).to_string(),
         output_shape: whole(to).to_string(),
