@@ -276,9 +276,17 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_read_as_it_is_written() {
-        for text in ["argmax", "top=3", "threshold", "threshold=1.5", "mask=threshold=-0.1",
-            "mask=argmax", "top=argmax", "threshold=top=2", "top=threshold=2"]
-        {
+        for text in [
+            "argmax",
+            "top=3",
+            "threshold",
+            "threshold=1.5",
+            "mask=threshold=-0.1",
+            "mask=argmax",
+            "top=argmax",
+            "threshold=top=2",
+            "top=threshold=2",
+        ] {
             assert_eq!(text.parse::<Asked>().unwrap().to_string(), text);
         }
         let refused = [

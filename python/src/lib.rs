@@ -316,8 +316,7 @@ mod _strassenc {
                 tools.verilator_or_install()?;
                 let simulator = Simulator::build(&self.sources, &self.signature, false, &tools)?;
                 let core = |_| Ok(self.compiled.clone());
-                let compared =
-                    simulator.compare(&self.sources, &rows(x), &due, &options, &core)?;
+                let compared = simulator.compare(&self.sources, &rows(x), &due, &options, &core)?;
                 simulator.verdict(&compared)?;
                 Ok(compared.run)
             })?;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use strassenc::circuit::Op;
 use strassenc::compile::{Compiled, LayerEngine, Options, compile};
+use strassenc::decide;
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
 use strassenc::engine::{self, Allowed, Choice, Engines, Target};
 use strassenc::folded::Folding;
-use strassenc::decide;
 use strassenc::ir::{self, EdgeId, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
@@ -50,8 +50,7 @@ fn the_image_ir_computes_what_golden_does() {
         ir::verify(&lowered).unwrap();
         ir::prove_decided(&lowered, &model, &asked).unwrap();
         let of = |edge: EdgeId| lowered.edges[edge.index()].shape.elements();
-        let outputs: Vec<_> =
-            lowered.outputs().map(of).zip(decide::decisions(&lowered)).collect();
+        let outputs: Vec<_> = lowered.outputs().map(of).zip(decide::decisions(&lowered)).collect();
         for x in inputs(&model, 6, seed).into_iter().take(30) {
             let edges = ir::interpret(&lowered, &x).unwrap();
             let due = decide::due(&golden::infer(&model, &x).unwrap(), outputs.clone());

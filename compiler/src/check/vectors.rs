@@ -40,7 +40,8 @@ impl Vectors {
         let data_count = data.len();
         inputs.extend(data);
         let traces = traces(model, &inputs)?;
-        let (edges, decisions) = (compiled.dataflow.outputs(), decide::decisions(&compiled.dataflow));
+        let (edges, decisions) =
+            (compiled.dataflow.outputs(), decide::decisions(&compiled.dataflow));
         let elements = |edge: EdgeId| compiled.dataflow.edges[edge.index()].shape.elements();
         let outputs: Vec<_> = edges.map(elements).zip(decisions).collect();
         // A trace has the input's edge at least.

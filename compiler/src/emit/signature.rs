@@ -419,7 +419,12 @@ impl Signature {
             ("number of frames that fill it", self.warm_up.into(), 0, MOST),
         ];
         let wrong = |(_, value, least, most): &(_, i64, i64, i64)| !(least..=most).contains(&value);
-        streams.chain(scores).chain(latencies).chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
+        streams
+            .chain(scores)
+            .chain(latencies)
+            .chain(timing)
+            .find(wrong)
+            .map(|(what, value, ..)| (what, value))
     }
 
     /// The text of `signature.json`.

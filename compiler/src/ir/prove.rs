@@ -11,7 +11,8 @@ use super::{Chain, Dataflow, Edge, Kernel, Kind, Layer, OpKind, Windows};
 use crate::adder_graph::Matrix;
 use crate::decide::{Asked, Rule};
 use strassenc_runtime::model::{
-    Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, MAGNITUDE_LIMIT, Output, PoolKind, Table,
+    Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, MAGNITUDE_LIMIT, Output, PoolKind,
+    Table,
 };
 use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 

@@ -46,7 +46,12 @@ pub fn decide(dataflow: &mut Dataflow, asked: &[Asked]) -> Result<()> {
         }
         let (kind, yields) = layer(scores, one.rule);
         let name = free(dataflow, one.head.as_deref());
-        insert(dataflow, edge, Layer { name, reads: vec![edge], input: scores.shape, kind }, yields);
+        insert(
+            dataflow,
+            edge,
+            Layer { name, reads: vec![edge], input: scores.shape, kind },
+            yields,
+        );
     }
     Ok(())
 }

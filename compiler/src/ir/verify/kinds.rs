@@ -233,9 +233,7 @@ fn threshold(from: &Edge, to: &Edge, above: i64) -> Check {
     if to.shape != from.shape || to.whole != from.whole {
         return Err(format!("makes {} of {}", to.shape, from.shape));
     }
-    channels(to, "its bits", |c| {
-        element(from, c).image(|v| Ok(i128::from(v > i128::from(above))))
-    })
+    channels(to, "its bits", |c| element(from, c).image(|v| Ok(i128::from(v > i128::from(above)))))
 }
 
 fn add(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], right: i32) -> Check {

@@ -74,7 +74,10 @@ impl Part for Best {
         for level in 1..=levels(x) {
             for node in 0..x.lanes.div_ceil(1 << level) {
                 let best = kept(level, node);
-                held += best * (key + lane);
+                // Of a lane's number only the low bits vary; of the one word's best no element is
+                // read.
+                let last = level == levels(x) && self.words == 1;
+                held += best * (level as usize + if last { 0 } else { key });
                 let right = 2 * node + 1;
                 if right << (level - 1) < x.lanes {
                     let sides = [2 * node, right].map(|below| kept(level - 1, below));
@@ -137,9 +140,9 @@ impl Part for Threshold {
 
     fn size(&self, ends: &Ends) -> Size {
         let x = ends.x();
-        // A comparison with a constant: about a LUT for every four bits.
-        let luts = (x.lanes * (x.format.bits as usize).div_ceil(4)) as u64;
-        let cells = Cells { luts4: luts, luts6: luts, ..Cells::default() };
+        // A comparison with a constant: a LUT for every few bits.
+        let luts = |bits: usize| (x.lanes * (x.format.bits as usize).div_ceil(bits)) as u64;
+        let cells = Cells { luts4: luts(3), luts6: luts(4), ..Cells::default() };
         Size::new(ends.z().bits() + 1, 0, 0).and(users(1)).and(cells)
     }
 }
