@@ -132,7 +132,7 @@ fn the_files_beside_a_core_have_its_decisions() {
     compile.current_dir(folder.path()).args(["digits_driver.c", "-o", "driver.o"]);
     tools().run_ok(&mut compile).unwrap();
     let python = text(&contents, "digits_pynq.py");
-    assert!(!python.contains("def real(") && !python.contains("OUTPUT_FRAC"), "{python}");
+    assert!(python.contains("OUTPUT = Output(1, 1, False, None)"), "{python}");
     let mut compile = Command::new("python3");
     compile.current_dir(folder.path()).args(["-m", "py_compile", "digits_pynq.py"]);
     tools().run_ok(&mut compile).unwrap();

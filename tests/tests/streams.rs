@@ -18,8 +18,8 @@ use strassenc::{folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{
-    any_decisions, any_streams, described, headed_model, image_model, inputs, lowered, random_engines,
-    tools,
+    any_decisions, any_streams, described, headed_model, image_model, inputs, lowered,
+    random_engines, tools,
 };
 
 /// A core with random engines; every other one without a hardware multiplier.

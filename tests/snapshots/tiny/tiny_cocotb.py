@@ -23,6 +23,7 @@ them for those that it installed.
 
 import argparse
 import ast
+import itertools
 import json
 import logging
 import os
@@ -57,29 +58,27 @@ IDLE = [
 ]
 # Clocks from reset until parameters that are loaded are in their registers, at most.
 LOADING = 0
-LATENCY, II, WARM_UP = (SIGNATURE[key] for key in ["latency", "ii", "warm_up"])
+II, WARM_UP = SIGNATURE["ii"], SIGNATURE["warm_up"]
 # Of how many vectors one starts a sequence.
 EVERY = 3
 PERIOD = 10  # ns
 
 
 class Side:
-    """The stream of one side; a frame is all bytes of its beats, in the order of memory."""
+    """One stream; a frame is all bytes of its beats, in the order of memory."""
 
-    def __init__(self, side):
-        stream = SIGNATURE[side]
-        self.name, self.beats, self.signed = side, stream["beats"], stream["format"]["signed"]
-        self.element_bytes = stream["element_bytes"]
+    def __init__(self, stream, port, file, latency=0):
+        self.port, self.beats, self.signed = port, stream["beats"], stream["format"]["signed"]
+        self.element_bytes, self.elements = stream["element_bytes"], stream["elements"]
         self.beat_bytes = self.element_bytes * stream["beat_elements"]
         # What follows these is surplus lanes of the last beat.
-        self.kept = self.element_bytes * stream["elements"]
+        self.kept = self.element_bytes * self.elements
         self.bytes = self.beat_bytes * self.beats
+        self.file, self.latency = file, latency
 
-    def frames(self, folder):
-        """Those of the testbench, or of a folder of `strassenc eval MODEL --vectors FOLDER`."""
-        if folder:
-            return [self.frame(vector) for vector in rows(Path(folder) / f"{self.name}s.npy")]
-        lines = (HERE / f"{SIGNATURE['testbench']}_{self.name}.mem").read_text().split()
+    def frames(self):
+        """Those of the testbench."""
+        lines = (HERE / f"{SIGNATURE['testbench']}_{self.file}.mem").read_text().split()
         data = b"".join(int(line, 16).to_bytes(self.beat_bytes, "little") for line in lines)
         return [data[i : i + self.bytes] for i in range(0, len(data), self.bytes)]
 
@@ -92,7 +91,12 @@ class Side:
         return [first] * self.beat_bytes + [0] * (self.bytes - self.beat_bytes)
 
 
-INPUT, OUTPUT = Side("input"), Side("output")
+INPUT = Side(SIGNATURE["input"], "s_axis", "input")
+# The last layer's output, then those of the heads.
+OUTPUTS = [Side(SIGNATURE["output"], "m_axis", "output", SIGNATURE["latency"])] + [
+    Side(head["stream"], head["port"], f"output_{head['name']}", head["latency"])
+    for head in SIGNATURE.get("heads", [])
+]
 
 
 def rows(file):
@@ -107,11 +111,23 @@ def rows(file):
 
 
 def vectors():
-    """Pairs of an input frame and golden's answer."""
+    """Pairs of an input frame and golden's answer, a frame of each output."""
     folder = cocotb.plusargs.get("data")
-    inputs, answers = INPUT.frames(folder), OUTPUT.frames(folder)
+    if folder:
+        # Of `strassenc eval MODEL --vectors FOLDER`, which has the outputs side by side.
+        inputs = [INPUT.frame(row) for row in rows(Path(folder) / "inputs.npy")]
+        answers = [answer(row) for row in rows(Path(folder) / "outputs.npy")]
+    else:
+        inputs, answers = INPUT.frames(), list(zip(*(side.frames() for side in OUTPUTS)))
     assert inputs and len(inputs) == len(answers), f"{len(inputs)} inputs, {len(answers)} answers"
     return list(zip(inputs, answers))[: int(cocotb.plusargs.get("vectors", len(inputs)))]
+
+
+def answer(row):
+    """The frames of a row of all outputs."""
+    ends = list(itertools.accumulate(side.elements for side in OUTPUTS))
+    parts = [row[end - side.elements : end] for side, end in zip(OUTPUTS, ends)]
+    return [side.frame(part) for side, part in zip(OUTPUTS, parts)]
 
 
 def pauses(seed):
@@ -128,7 +144,7 @@ class Bench:
 
     def __init__(self, dut):
         self.dut = dut
-        self.taken, self.given = [], []
+        self.taken, self.given = [], [[] for _ in OUTPUTS]
 
     async def start(self):
         dut = self.dut
@@ -140,12 +156,17 @@ class Bench:
         wires = {"reset": dut.aresetn, "reset_active_level": False}
         # They list their signals, and use names that cocotb 2 deprecates.
         warnings.filterwarnings("ignore", module="cocotbext")
-        for stream in ("s_axis", "m_axis"):
-            logging.getLogger(f"cocotb.{dut._name}.{stream}").setLevel("ERROR")
+        for side in (INPUT, *OUTPUTS):
+            logging.getLogger(f"cocotb.{dut._name}.{side.port}").setLevel("ERROR")
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, **wires)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, **wires)
+        self.sinks = [
+            AxiStreamSink(AxiStreamBus.from_prefix(dut, side.port), dut.aclk, **wires)
+            for side in OUTPUTS
+        ]
         await self.reset()
-        cocotb.start_soon(self.watch())
+        cocotb.start_soon(self.watch_input())
+        for side, given in zip(OUTPUTS, self.given):
+            cocotb.start_soon(self.watch(side.port, given))
 
     async def reset(self):
         dut = self.dut
@@ -154,31 +175,41 @@ class Bench:
         await FallingEdge(dut.aclk)
         for _ in range(4):
             await FallingEdge(dut.aclk)
-            streams = dut.s_axis_tready.value, dut.m_axis_tvalid.value
-            assert streams == (0, 0), "a stream is open in reset"
-        self.sink.clear()
+            assert dut.s_axis_tready.value == 0, "the input is open in reset"
+            for side in OUTPUTS:
+                assert getattr(dut, f"{side.port}_tvalid").value == 0, f"{side.port} is valid"
+        for sink in self.sinks:
+            sink.clear()
         dut.aresetn.value = 1
         await ClockCycles(dut.aclk, 2 + LOADING)
 
-    async def watch(self):
-        """Notes when beats pass; one that waits must not change."""
+    async def watch_input(self):
+        """Notes when beats pass."""
         dut = self.dut
-        ports = [port for port in PORTS if port.startswith("m_axis_t") and port != "m_axis_tready"]
-        clock, waiting = 0, None
-        while True:
+        for clock in itertools.count(1):
             await RisingEdge(dut.aclk)
-            clock += 1
+            open_input = dut.aresetn.value == 1 and dut.s_axis_tready.value == 1
+            if open_input and dut.s_axis_tvalid.value == 1:
+                self.taken.append(clock)
+
+    async def watch(self, stream, given):
+        """The same of an output; a beat that waits must not change."""
+        dut = self.dut
+        valid, ready = (getattr(dut, f"{stream}_{port}") for port in ("tvalid", "tready"))
+        ports = ("tvalid", "tdata", "tkeep", "tlast", "tuser")
+        ports = [f"{stream}_{port}" for port in ports if f"{stream}_{port}" in PORTS]
+        waiting = None
+        for clock in itertools.count(1):
+            await RisingEdge(dut.aclk)
             if dut.aresetn.value == 0:
                 waiting = None
                 continue
             beat = {port: getattr(dut, port).value for port in ports}
             assert waiting in (None, beat), f"a beat changed as it waited: {waiting} to {beat}"
             waiting = None
-            if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
-                self.taken.append(clock)
-            if dut.m_axis_tvalid.value == 1:
-                if dut.m_axis_tready.value == 1:
-                    self.given.append(clock)
+            if valid.value == 1:
+                if ready.value == 1:
+                    given.append(clock)
                 else:
                     waiting = beat
 
@@ -186,25 +217,30 @@ class Bench:
         user = INPUT.per_byte(start)
         self.source.send_nowait(AxiStreamFrame(data, tuser=user))
 
-    async def receive(self):
+    async def receive(self, sink):
         # Both sides pause most of the time at worst.
-        clocks = 20 * (1000 + INPUT.beats + OUTPUT.beats + 10 * (max(LATENCY, 0) + II))
-        return await with_timeout(self.sink.recv(compact=False), clocks * PERIOD, "ns")
+        beats = sum(side.beats for side in (INPUT, *OUTPUTS))
+        latency = max(0, *(side.latency for side in OUTPUTS))
+        clocks = 20 * (1000 + beats + 10 * (latency + II))
+        return await with_timeout(sink.recv(compact=False), clocks * PERIOD, "ns")
 
     async def all_are_golden_s(self, vectors):
         """Sends all, and compares what comes out, with nothing after it."""
         for number, (data, _) in enumerate(vectors):
             self.send(data, int(number % EVERY == 0))
-        for number, (_, due) in enumerate(vectors):
-            frame = await self.receive()
-            got = bytes(frame.tdata)
-            assert got == due, f"vector {number}: got {got.hex()}, golden says {due.hex()}"
-            kept = [int(i < OUTPUT.kept) for i in range(OUTPUT.bytes)]
-            assert frame.tkeep in ([], kept), f"vector {number}: tkeep is {frame.tkeep}"
-            user = OUTPUT.per_byte(int(number % EVERY == 0))
-            assert frame.tuser == user, f"vector {number}: tuser is {frame.tuser}"
+        for number, (_, answers) in enumerate(vectors):
+            for side, sink, due in zip(OUTPUTS, self.sinks, answers):
+                where = f"vector {number}, {side.port}"
+                frame = await self.receive(sink)
+                got = bytes(frame.tdata)
+                assert got == due, f"{where}: got {got.hex()}, golden says {due.hex()}"
+                kept = [int(i < side.kept) for i in range(side.bytes)]
+                assert frame.tkeep in ([], kept), f"{where}: tkeep is {frame.tkeep}"
+                user = side.per_byte(int(number % EVERY == 0))
+                assert frame.tuser == user, f"{where}: tuser is {frame.tuser}"
         await ClockCycles(self.dut.aclk, 10)
-        assert self.sink.empty() and self.sink.idle(), "more came out than went in"
+        for sink in self.sinks:
+            assert sink.empty() and sink.idle(), "more came out than went in"
         self.dut._log.info("%d vectors, every one golden's", len(vectors))
 
     async def error_is(self, due):
@@ -229,9 +265,11 @@ async def every_vector_at_full_rate(dut):
     await bench.start()
     pairs = vectors()
     await bench.all_are_golden_s(pairs)
-    latency = bench.given[0] - bench.taken[INPUT.beats - 1]
-    assert latency == LATENCY, f"latency is {latency} instead of {LATENCY}"
-    firsts = bench.given[:: OUTPUT.beats][WARM_UP:]
+    for side, given in zip(OUTPUTS, bench.given):
+        latency = given[0] - bench.taken[INPUT.beats - 1]
+        due = side.latency
+        assert latency == due, f"{side.port}: latency is {latency} instead of {due}"
+    firsts = bench.given[0][:: OUTPUTS[0].beats][WARM_UP:]
     clocks, promised = firsts[-1] - firsts[0] if firsts else 0, II * max(len(firsts) - 1, 0)
     assert clocks <= promised, f"{clocks} clocks instead of {promised} at an II of {II}"
 
@@ -241,7 +279,8 @@ async def every_vector_with_pauses(dut):
     bench = Bench(dut)
     await bench.start()
     bench.source.set_pause_generator(pauses(1))
-    bench.sink.set_pause_generator(pauses(2))
+    for seed, sink in enumerate(bench.sinks, 2):
+        sink.set_pause_generator(pauses(seed))
     await bench.all_are_golden_s(vectors())
 
 
@@ -258,7 +297,8 @@ async def wrong_frames_are_told_and_leave_no_trace(dut):
         await bench.error_is(1)
         if SIGNATURE["whole_frames"]:
             # It is cut or completed, and its result comes out.
-            await bench.receive()
+            for sink in bench.sinks:
+                await bench.receive(sink)
         await bench.clear_error()
     await bench.all_are_golden_s(pairs)
     assert dut.frame_error.value == 0, "frame_error is high behind right frames"

@@ -19,12 +19,12 @@ Tried with the core in a simulator, and a stand-in for pynq 3.1; no board was at
 import numpy as np
 
 INPUTS, OUTPUTS = 3, 3
-# An integer v stands for the real number v * 2^-frac.
-INPUT_FRAC, OUTPUT_FRAC = 2, 3
+# An integer v of the inputs stands for the real number v * 2^-frac.
+INPUT_FRAC = 2
 # The least and the largest integer of an input.
 LEAST, MOST = -8, 7
-# Bytes of an element, low byte first.
-INPUT_BYTES, OUTPUT_BYTES = 1, 2
+# Bytes of an input, low byte first.
+INPUT_BYTES = 1
 
 
 def quantise(x):
@@ -37,24 +37,41 @@ def quantise(x):
     return np.clip(below + (scaled - below >= 0.5), LEAST, MOST).astype(np.int64)
 
 
-def real(y):
-    """The real numbers that integers of the outputs stand for."""
-    return np.asarray(y) * 2.0**-OUTPUT_FRAC
-
-
 def pack(x):
     """Frames [vectors, bytes] of integers [vectors, INPUTS]."""
     every = np.ascontiguousarray(x, "<i8").view(np.uint8).reshape(-1, INPUTS, 8)
     return every[:, :, :INPUT_BYTES].reshape(-1, INPUTS * INPUT_BYTES)
 
 
-def unpack(results):
-    """Integers [vectors, OUTPUTS] of results [vectors, bytes]."""
-    every = np.zeros((len(results), OUTPUTS, 8), np.uint8)
-    every[:, :, :OUTPUT_BYTES] = results.reshape(-1, OUTPUTS, OUTPUT_BYTES)
-    # The sign goes up through all bits.
-    free = 8 * (8 - OUTPUT_BYTES)
-    return every.view("<i8")[:, :, 0] << free >> free
+class Output:
+    """What leaves on one stream: so many integers of so many bytes each, low byte first. An integer
+    v stands for offset + scale * v * 2^-frac, in units of the data; of decisions, which have no frac,
+    for itself."""
+
+    def __init__(self, elements, element_bytes, signed, frac, offset=0.0, scale=1.0):
+        self.elements, self.element_bytes, self.signed = elements, element_bytes, signed
+        self.frac, self.offset, self.scale = frac, np.array(offset), np.array(scale)
+        self.bytes = elements * element_bytes
+
+    def real(self, y):
+        """The real numbers that integers [..., elements] stand for; decisions as they are."""
+        if self.frac is None:
+            return np.asarray(y)
+        return self.offset + self.scale * (np.asarray(y) * 2.0**-self.frac)
+
+    def unpack(self, results):
+        """Integers [vectors, elements] of results [vectors, bytes]."""
+        size = self.element_bytes
+        every = np.zeros((len(results), self.elements, 8), np.uint8)
+        every[:, :, :size] = results.reshape(-1, self.elements, size)
+        y = every.view("<i8")[:, :, 0]
+        # The sign goes up through all bits.
+        free = 8 * (8 - size)
+        return y << free >> free if self.signed else y
+
+
+OUTPUT = Output(3, 2, True, 3)
+real, unpack = OUTPUT.real, OUTPUT.unpack
 
 
 class Core:
@@ -65,7 +82,12 @@ class Core:
 
         self.dma = dma
         self.frame = allocate(shape=(INPUTS * INPUT_BYTES,), dtype=np.uint8)
-        self.result = allocate(shape=(OUTPUTS * OUTPUT_BYTES,), dtype=np.uint8)
+        ends = [(OUTPUT, dma)]
+        # Of each output what it is, the channel to memory, and where that writes.
+        self.ends = [
+            (output, end.recvchannel, allocate(shape=(output.bytes,), dtype=np.uint8))
+            for output, end in ends
+        ]
 
     def __call__(self, x):
         """Real outputs [..., OUTPUTS] of real inputs [..., INPUTS]."""
@@ -79,19 +101,25 @@ class Core:
         if x.size and (x.min() < LEAST or x.max() > MOST):
             raise ValueError(f"an input is outside of {LEAST}..={MOST}")
         frames = pack(x.reshape(-1, INPUTS))
-        results = np.empty((len(frames), OUTPUTS * OUTPUT_BYTES), np.uint8)
-        for frame, result in zip(frames, results):
+        results = [np.empty((len(frames), output.bytes), np.uint8) for output, _, _ in self.ends]
+        for i, frame in enumerate(frames):
             self.frame[:] = frame
-            self.dma.recvchannel.transfer(self.result)
+            for _, channel, buffer in self.ends:
+                channel.transfer(buffer)
             self.dma.sendchannel.transfer(self.frame)
             self.dma.sendchannel.wait()
-            self.dma.recvchannel.wait()
-            if self.dma.recvchannel.transferred != self.result.nbytes:
-                raise RuntimeError("a result has a wrong length: reset the core and begin anew")
-            result[:] = self.result
-        return unpack(results).reshape(*x.shape[:-1], OUTPUTS)
+            self.dma.sendchannel.wait()
+            for (_, channel, buffer), result in zip(self.ends, results):
+                channel.wait()
+                if channel.transferred != buffer.nbytes:
+                    raise RuntimeError("a result has a wrong length: reset the core and begin anew")
+                result[i] = buffer
+        shape = x.shape[:-1]
+        ends = (output for output, _, _ in self.ends)
+        y = tuple(o.unpack(y).reshape(*shape, o.elements) for o, y in zip(ends, results))
+        return y[0]
 
     def close(self):
-        """Frees the two buffers."""
-        self.frame.freebuffer()
-        self.result.freebuffer()
+        """Frees the buffers."""
+        for buffer in (self.frame, *(buffer for _, _, buffer in self.ends)):
+            buffer.freebuffer()
