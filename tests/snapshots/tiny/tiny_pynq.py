@@ -45,8 +45,7 @@ def pack(x):
 
 class Output:
     """What leaves on one stream: so many integers of so many bytes each, low byte first. An integer
-    v stands for offset + scale * v * 2^-frac, in units of the data; of decisions, which have no frac,
-    for itself."""
+    v stands for offset + scale * v * 2^-frac, in units of the data; without a frac, for itself."""
 
     def __init__(self, elements, element_bytes, signed, frac, offset=0.0, scale=1.0):
         self.elements, self.element_bytes, self.signed = elements, element_bytes, signed
