@@ -1,6 +1,6 @@
 // strassenc_best: of each WORDS words the K largest elements leave, by their indices, the first of
-// equal ones first, with the first word's user bit; none is lost or told twice. By the place of each
-// element among all of them, which a tree does not count.
+// equal ones first, with the first word's user bit; none is lost or told twice. What is due follows
+// from the place of each element among all of them, which a tree does not count.
 `default_nettype none
 
 module prove_best #(

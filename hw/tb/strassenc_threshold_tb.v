@@ -211,7 +211,8 @@ module strassenc_threshold_tb;
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
     strassenc_threshold_check #(.LANES(2), .X_BITS(8), .X_SIGNED(0), .ABOVE(9'h0ff), .SEED(7))
         check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
-    strassenc_threshold_check #(.LANES(1), .X_BITS(54), .X_SIGNED(1), .ABOVE(55'd12345678901), .SEED(8))
+    strassenc_threshold_check #(.LANES(1), .X_BITS(54), .X_SIGNED(1), .ABOVE(55'd12345678901),
+        .SEED(8))
         check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
     strassenc_threshold_check #(.LANES(2), .X_BITS(1), .X_SIGNED(1), .ABOVE(2'b11), .SEED(9))
         check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));

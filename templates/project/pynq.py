@@ -109,7 +109,8 @@ class Output:
 
 
 {% macro output(o, told, numbers) -%}
-Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}False{% endif %}, {% if told.is_some() %}None{% else %}{{ o.frac }}{% endif %}
+Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}False{% endif %}
+{%- if told.is_some() %}, None{% else %}, {{ o.frac }}{% endif %}
 {%- if let Some([offset, scale]) = numbers %}, [{{ offset }}], [{{ scale }}]{% endif %})
 {%- endmacro -%}
 OUTPUT = {% call output(d.output, d.told, d.numbers) %}{% endcall %}

@@ -90,7 +90,7 @@ fn free(dataflow: &Dataflow, head: Option<&str>) -> String {
     name
 }
 
-/// Puts a layer right behind the one whose edge it reads, which was an output; its own edge is, now.
+/// Puts a layer right behind the one whose edge it reads: no longer that is an output, but its own.
 fn insert(dataflow: &mut Dataflow, edge: EdgeId, layer: Layer, yields: Edge) {
     let moved = |id: &mut EdgeId| id.0 += u32::from(*id > edge);
     for layer in &mut dataflow.layers {

@@ -16,8 +16,8 @@ pub struct Compared {
 
 impl Simulator {
     /// Streams `inputs` through the core of `sources` and compares what comes out with golden's
-    /// outputs, or what is decided on them, `golden`. Where a sample is wrong, `compiled` is asked for what the core was
-    /// written from, and the first wrong signal is looked for.
+    /// outputs, or what is decided on them, `golden`. Where a sample is wrong, `compiled` is asked
+    /// for what the core was written from, and the first wrong signal is looked for.
     ///
     /// # Errors
     /// As [`Simulator::run`], with the place in the core where it breaks a rule of its streams; as
