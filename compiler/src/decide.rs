@@ -57,7 +57,7 @@ impl FromStr for Rule {
                 _ => Err(format!("`{k}` is no number of classes: give 1 or more")),
             },
             Some(("threshold", number)) => match number.parse::<f64>() {
-                Ok(threshold) if threshold == 0.0 => Ok(Rule::Threshold { threshold: 0.0 }),
+                Ok(0.0) => Ok(Rule::Threshold { threshold: 0.0 }),
                 Ok(threshold) if (LEAST..=MOST).contains(&threshold.abs()) => {
                     Ok(Rule::Threshold { threshold })
                 }

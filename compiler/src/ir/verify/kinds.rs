@@ -220,9 +220,9 @@ fn best(from: &Edge, to: &Edge, count: usize) -> Check {
         let surely = before(&ends, (-range.hi, c));
         let maybe = before(&begins, (-range.lo, c));
         let last = if range.varies() { maybe - 1 } else { maybe };
-        for place in surely..=last.min(count - 1) {
-            let own = Range::point(c as i128);
-            places[place] = Some(places[place].map_or(own, |all: Range| all.hull(own)));
+        let own = Range::point(c as i128);
+        for place in places.iter_mut().take(last + 1).skip(surely) {
+            *place = Some(place.map_or(own, |all: Range| all.hull(own)));
         }
     }
     channels(to, "its places", |place| places[place].ok_or("has no class".into()))
