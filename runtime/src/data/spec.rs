@@ -163,9 +163,14 @@ pub fn parse(spec: &str) -> Result<Source> {
                 "csv",
                 "parquet",
             ];
-            let near = closest(kind, sets.into_iter().chain(text::KNOWN))
-                .map(|near| format!(": did you mean `{near}`?"))
-                .unwrap_or_default();
+            // A file whose name says what it is lacks but the word.
+            let ending = Path::new(spec).extension().and_then(|ending| ending.to_str());
+            let of_file = ending.filter(|ending| matches!(*ending, "npz" | "csv" | "parquet"));
+            let near = match of_file {
+                Some(word) => Some(format!("{word}:{spec}")),
+                None => closest(kind, sets.into_iter().chain(text::KNOWN)).map(str::to_owned),
+            };
+            let near = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
             return fail(format!("`{kind}` is no data set{near}"));
         }
     })
@@ -365,6 +370,8 @@ mod tests {
             ("mnst", "`mnst` is no data set: did you mean `mnist`?"),
             ("cifar", "did you mean `cifar10`?"),
             ("austin", "did you mean `austen`?"),
+            ("a/b.npz", "`a/b.npz` is no data set: did you mean `npz:a/b.npz`?"),
+            ("train.csv,test.csv", "did you mean `csv:train.csv,test.csv`?"),
             ("austen", "is a text, and samples with labels are needed"),
             ("text:novel.txt", "is a text, and samples with labels are needed"),
             ("digits:here", "takes no path"),
