@@ -912,8 +912,8 @@ fn levels(linear: &Linear) -> u32 {
 }
 
 impl KernelBits {
-    /// Stages of a layer that takes a word every so many clocks, or a few less, since what sums have
-    /// in common makes them longer.
+    /// Stages of a layer that takes a word every so many clocks, or a few less, since what sums
+    /// have in common makes them longer.
     fn stages(&self, every: u64, options: &schedule::Options) -> u64 {
         let [b, c] = self.levels;
         if every > 1 {

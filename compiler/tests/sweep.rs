@@ -282,8 +282,9 @@ fn images_are_counted_as_an_unrolled_core_is() {
 fn values_that_change_nothing_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let dilated = "name = \"t\"\ninput = { shape = [16, 1], bits = 8, frac = 8 }\nlayers = [{ conv1d = \
-                   { channels = 2, kernel = 3, dilation = 2 } }, \"relu\", { dense = { units = 2 } }]\n";
+    let dilated = "name = \"t\"\ninput = { shape = [16, 1], bits = 8, frac = 8 }\nlayers = [\
+                   { conv1d = { channels = 2, kernel = 3, dilation = 2 } }, \"relu\", \
+                   { dense = { units = 2 } }]\n";
     std::fs::write(path.join("dilated.toml"), dilated).unwrap();
     std::fs::write(path.join("not.toml"), dilated.replace(", dilation = 2", "")).unwrap();
     for network in ["dilated.toml", "digits"] {

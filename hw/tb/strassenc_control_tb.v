@@ -1,5 +1,6 @@
 // Self-checking testbench of strassenc_control: every register, what is refused, the counts of
-// frames of both kinds of framing and by number, of one output and of several, tables, random stalls on all channels, clken.
+// frames of both kinds of framing and by number, of one output and of several, tables, random
+// stalls on all channels, clken.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

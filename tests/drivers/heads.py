@@ -1,6 +1,6 @@
-"""Drives a core with a head through its PYNQ driver, on engines that know golden's answers by heart:
-heads.py VECTORS, which holds inputs and all outputs as 64-bit integers, a line a vector. What
-frames and results are, signature.json says."""
+"""Drives a core with a head through its PYNQ driver, on engines that know golden's answers by
+heart: heads.py VECTORS, which holds inputs and all outputs as 64-bit integers, a line a vector.
+What frames and results are, signature.json says."""
 
 import json
 import sys

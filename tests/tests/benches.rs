@@ -138,8 +138,8 @@ fn cocotb_passes_a_folded_cnn_and_finds_a_wrong_sum() {
 fn cocotb_passes_heads_and_finds_a_wrong_one() {
     let model = described(
         "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
-         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = { \
-         channels = 1, kernel = 1, r = 4 } }] } }, { dense = { units = 2 } }]\n",
+         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = \
+         { channels = 1, kernel = 1, r = 4 } }] } }, { dense = { units = 2 } }]\n",
     );
     let target = Target { engine: Allowed::Unrolled, ..Target::default() };
     let options = Options { target, control: true, ..Options::default() };

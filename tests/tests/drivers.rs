@@ -182,8 +182,8 @@ fn both_drivers_pack_elements_that_no_processor_has() {
 fn the_driver_for_pynq_has_an_engine_for_each_head() {
     let model = described(
         "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
-         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = { \
-         channels = 1, kernel = 1 } }] } }, { dense = { units = 2 } }]\n",
+         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = \
+         { channels = 1, kernel = 1 } }] } }, { dense = { units = 2 } }]\n",
     );
     let folder = tempfile::tempdir().unwrap();
     let core = folder.path().join("core");

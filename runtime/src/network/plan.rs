@@ -887,8 +887,8 @@ impl Planner<'_> {
         let cause =
             format!("{layer} goes along time, but {} enters, a single step", self.shapes[value]);
         let help = if self.shapes[0].pixels() == 1 {
-            "the input is one step, too: give it two or more, `shape = [time, channels]`, or take a \
-             `dense` layer"
+            "the input is one step, too: give it two or more, `shape = [time, channels]`, or take \
+             a `dense` layer"
         } else {
             "`dense`, \"last\" and global pooling leave one step, and a large `kernel` or `stride` \
              may: put the layer before them, or leave two steps or more"
