@@ -124,6 +124,12 @@ MORE = {
               dense(n(3, 5))),
         FOLDED,
     ),
+    "activations": lambda n: (
+        image(n(6, 9), n(6, 9), n(1, 3), n(5, 7), conv(n(3, 6)), "{ leaky_relu = 3 }",
+              conv(n(3, 6)), '"relu6"', dense(n(3, 5)), '"tanh"', dense(n(3, 5)), '"sigmoid"',
+              dense(n(3, 5))),
+        FOLDED,
+    ),
     "words": lambda n: (words(n(8, 12), n(3, 6), n(4, 8)), FOLDED),
     "signal": lambda n: (signal(n(6, 12), n(2, 4), n(5, 7), n(4, 12)), FOLDED),
     "argmax": lambda n: (

@@ -206,6 +206,15 @@ def build(layers, shape):
             case "relu":
                 modules.append(nn.ReLU(inplace=True))
                 continue
+            case "relu6" | "clipped_relu":
+                modules.append(nn.Hardtanh(0, 6 if fields is None else fields))
+                continue
+            case "leaky_relu":
+                modules.append(nn.LeakyReLU(2.0**-fields))
+                continue
+            case "sigmoid" | "tanh":
+                modules.append(nn.Sigmoid() if kind == "sigmoid" else nn.Tanh())
+                continue
             case "dense" | "conv2d":
                 modules.append(Linear(fields, shape, kind == "dense"))
             case "max_pool":

@@ -773,7 +773,11 @@ impl Estimator<'_> {
                 (words as u64).max(elements / lanes as u64)
             }
             (
-                Kind::Add { .. } | Kind::Last | Kind::Best { .. } | Kind::Threshold { .. },
+                Kind::Add { .. }
+                | Kind::Activation { .. }
+                | Kind::Last
+                | Kind::Best { .. }
+                | Kind::Threshold { .. },
                 Choice::Elementwise { lanes },
             ) => elements / lanes as u64,
             (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
@@ -785,6 +789,7 @@ impl Estimator<'_> {
             (
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
+                | Kind::Activation { .. }
                 | Kind::Last
                 | Kind::Best { .. }
                 | Kind::Threshold { .. }

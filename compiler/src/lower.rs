@@ -19,12 +19,12 @@ pub use prune::prune;
 pub use reload::{MOST_BITS, reload};
 
 use crate::interval::Interval;
-use crate::ir::gated::{Blend, Cell, Curve};
+use crate::ir::gated::{Blend, Cell, Curve, Function};
 use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows};
-use intervals::{added, blended, columns, looked_up, pixel, pooled, side_by_side};
+use intervals::{added, applied, blended, columns, looked_up, pixel, pooled, side_by_side};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Highway, Layer, Output, Recurrent, Spn, Table,
+    self, Branches, Conv2d, Dense, Highway, Layer, Output, Recurrent, Spn, Table,
 };
 use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 
@@ -133,6 +133,16 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
         Layer::Upsample(upsample) => {
             let kind = Kind::Upsample { size: upsample.size };
             (edge.shape, kind, edge.intervals.clone(), format)
+        }
+        Layer::Activation(activation) => {
+            let function = match &activation.function {
+                model::Function::Clip { max } => Function::Clip { max: *max },
+                model::Function::Leaky { shift } => Function::Leaky { shift: *shift },
+                model::Function::Sigmoid(table) => Function::Curve(curve(table, true)),
+                model::Function::Tanh(table) => Function::Curve(curve(table, false)),
+            };
+            let intervals = applied(&edge, &function);
+            (edge.shape, Kind::Activation { function }, intervals, format)
         }
         Layer::Pool(pool) => {
             let (rows, columns) = (shape.height, shape.width);

@@ -9,7 +9,8 @@ use strassenc::engine::{Choice, Engines};
 use strassenc::tools::Tools;
 use strassenc_runtime::{golden, model_file, network, random};
 
-/// One of everything: patches, a residual, groups, both pools, a concatenation, a dense layer.
+/// One of everything: patches, a residual, groups, both pools, activations, a concatenation, a dense
+/// layer.
 const NET: &str = r#"
 name = "little"
 input = { shape = [9, 9, 2], bits = 6, frac = 6 }
@@ -18,14 +19,14 @@ layers = [
     "relu",
     { residual = { body = [
         { conv2d = { channels = 4, kernel = 3, pad = 1 } },
-        "relu",
+        { leaky_relu = 3 },
         { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 2 } },
     ] } },
-    "relu",
+    "relu6",
     { max_pool = { size = 2 } },
     { conv2d = { channels = 8, kernel = 3, pad = 1, stride = 2 } },
     "relu",
-    { concat = { body = [{ conv2d = { channels = 4, kernel = 3, pad = 1 } }, "relu"] } },
+    { concat = { body = [{ conv2d = { channels = 4, kernel = 3, pad = 1 } }, "sigmoid"] } },
     { average_pool = { size = 2 } },
     { dense = { units = 3 } },
 ]

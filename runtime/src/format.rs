@@ -33,6 +33,12 @@ impl Format {
         v.clamp(self.min(), self.max())
     }
 
+    /// Whether tables of σ and tanh can be looked up with its integers: it is signed, of 2 to 16
+    /// bits.
+    pub fn is_looked_up(self) -> bool {
+        self.signed && (2..=16).contains(&self.bits)
+    }
+
     /// Whether the width and the fraction are within their stated ranges.
     pub fn is_valid(self) -> bool {
         (1..=32).contains(&self.bits) && (-64..=64).contains(&self.frac)

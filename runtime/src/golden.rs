@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Model, Output, Pool, PoolKind,
-    Recurrent, Upsample,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Function, Highway, Layer, Model, Output, Pool,
+    PoolKind, Recurrent, Upsample,
 };
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Join, Shape};
@@ -201,6 +201,7 @@ fn layer(
         Layer::Conv2d(c) => conv2d(c, x, shape, layer.yields((shape, format))?.0),
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Upsample(u) => upsample(u, x, shape),
+        Layer::Activation(a) => activation(&a.function, x),
         Layer::Branches(b) => branches(b, x, (shape, format), heads)?,
         Layer::Head(h) => {
             let (outputs, _) = branch(&h.layers, x, (shape, format), &mut vec![])?;
@@ -318,6 +319,25 @@ fn upsample(layer: &Upsample, x: &[i64], input: Shape) -> Vec<i64> {
                 z.push(x[(from_y * input.width + from_x) * input.channels + c]);
             }
         }
+    }
+    z
+}
+
+fn activation(function: &Function, x: &[i64]) -> Vec<i64> {
+    let mut z = vec![];
+    for &x in x {
+        z.push(match function {
+            Function::Clip { max } => x.min(*max),
+            Function::Leaky { shift } => {
+                if x < 0 {
+                    round_shift(x, *shift as i32)
+                } else {
+                    x
+                }
+            }
+            Function::Sigmoid(table) => table.sigmoid(x),
+            Function::Tanh(table) => table.tanh(x),
+        });
     }
     z
 }

@@ -9,6 +9,7 @@ pub(crate) use validate::gate_format;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::network::plan::leaky;
 use crate::network::{Network, Recipe};
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape, moving, pooling};
@@ -99,6 +100,8 @@ pub enum Layer {
     Pool(Pool),
     /// A larger image of the same pixels.
     Upsample(Upsample),
+    /// A function of each element.
+    Activation(Activation),
     /// Two branches over the same input, joined.
     Branches(Branches),
     /// A further output of the network, beside what goes on.
@@ -243,6 +246,34 @@ pub struct Upsample {
     pub name: String,
     /// How often each pixel is there.
     pub size: Extent,
+}
+
+/// A function of each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// Unique name within the model, e.g. `act_0`.
+    pub name: String,
+    /// The function.
+    pub function: Function,
+}
+
+/// What an [`Activation`] makes of an integer x.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Function {
+    /// min(x, max); the format stays.
+    Clip {
+        /// From 0 to the largest integer of the format.
+        max: i64,
+    },
+    /// x, or where it is negative round(x · 2^-shift), half up; the format, which is signed, stays.
+    Leaky {
+        /// 1..=15.
+        shift: u32,
+    },
+    /// σ of x, which has a signed format of 2 to 16 bits, in the table's format.
+    Sigmoid(Table),
+    /// tanh of such an x.
+    Tanh(Table),
 }
 
 /// Two branches, each of which reads what enters, joined: a residual or a concatenation.
@@ -479,7 +510,8 @@ impl Layer {
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
-            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => "images",
+            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) => "images",
+            Layer::Activation(_) | Layer::Last(_) => "images",
             Layer::Recurrent(Recurrent { along: Along::Pixels, .. }) => "images",
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Recurrent(_) => {
                 "sequences"
@@ -549,6 +581,12 @@ impl Layer {
             }
             Layer::Pool(Pool { size, stride, .. }) => pooling("average pool", *size, *stride),
             Layer::Upsample(upsample) => moving("upsample", upsample.size, Extent::ONE),
+            Layer::Activation(Activation { function, .. }) => match function {
+                Function::Clip { .. } => "clip".into(),
+                Function::Leaky { shift } => leaky(*shift),
+                Function::Sigmoid(_) => "sigmoid".into(),
+                Function::Tanh(_) => "tanh".into(),
+            },
             Layer::Branches(branches) => branches.join.kind().into(),
             Layer::Head(_) => "head".into(),
             Layer::Embedding(_) => "embedding".into(),
@@ -567,6 +605,7 @@ impl Layer {
             Layer::Conv2d(c) => &c.name,
             Layer::Pool(p) => &p.name,
             Layer::Upsample(u) => &u.name,
+            Layer::Activation(a) => &a.name,
             Layer::Branches(b) => &b.name,
             Layer::Head(h) => &h.name,
             Layer::Embedding(e) => &e.name,
@@ -632,6 +671,17 @@ impl Table {
     /// The format of tanh, -1 to 1.
     pub fn tanh_format(&self) -> Format {
         Format { signed: true, bits: self.frac as u32 + 2, frac: self.frac }
+    }
+}
+
+impl Function {
+    /// The format of what leaves, where integers of this one enter.
+    pub fn yields(&self, format: Format) -> Format {
+        match self {
+            Function::Clip { .. } | Function::Leaky { .. } => format,
+            Function::Sigmoid(table) => table.sigmoid_format(),
+            Function::Tanh(table) => table.tanh_format(),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Head, Highway, Last, Layer, Model,
-    Output, Pool, PoolKind, Provenance, Recurrent, Table, Upsample,
+    Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Function, Head,
+    Highway, Last, Layer, Model, Output, Pool, PoolKind, Provenance, Recurrent, Table, Upsample,
 };
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join};
@@ -76,6 +76,10 @@ enum LayerDocument {
     Upsample {
         name: String,
         size: Extent,
+    },
+    Activation {
+        name: String,
+        function: FunctionDocument,
     },
     Pool {
         name: String,
@@ -156,6 +160,15 @@ struct BranchesDocument {
 enum OutputDocument {
     Raw {},
     Requantised { format: Format },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum FunctionDocument {
+    Clip { max: i64 },
+    Leaky { shift: u32 },
+    Sigmoid { sigmoid_frac: i32 },
+    Tanh { tanh_frac: i32 },
 }
 
 /// One tensor as it lies in the file: little-endian, row-major.
@@ -340,6 +353,14 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
             }
             LayerDocument::Embedding { name, .. } => {
                 add(name, &[("table", Dtype::I32, 2)]);
+                continue;
+            }
+            LayerDocument::Activation { name, function } => {
+                match function {
+                    FunctionDocument::Clip { .. } | FunctionDocument::Leaky { .. } => {}
+                    FunctionDocument::Sigmoid { .. } => add(name, &[("sigmoid", Dtype::I32, 1)]),
+                    FunctionDocument::Tanh { .. } => add(name, &[("tanh", Dtype::I32, 1)]),
+                }
                 continue;
             }
             LayerDocument::Bilinear { name, output } => {
@@ -546,6 +567,19 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             Layer::Pool(Pool { name, kind: window, size, stride, pad })
         }
         LayerDocument::Upsample { name, size } => Layer::Upsample(Upsample { name, size }),
+        LayerDocument::Activation { name, function } => {
+            let function = match function {
+                FunctionDocument::Clip { max } => Function::Clip { max },
+                FunctionDocument::Leaky { shift } => Function::Leaky { shift },
+                FunctionDocument::Sigmoid { sigmoid_frac } => {
+                    Function::Sigmoid(table(&name, "sigmoid", sigmoid_frac)?)
+                }
+                FunctionDocument::Tanh { tanh_frac } => {
+                    Function::Tanh(table(&name, "tanh", tanh_frac)?)
+                }
+            };
+            Layer::Activation(Activation { name, function })
+        }
         LayerDocument::Residual(branches) => joined(Join::Add, branches)?,
         LayerDocument::Concat(branches) => joined(Join::Concat, branches)?,
         LayerDocument::Head { name, layers: own } => {
@@ -620,7 +654,13 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
                 add("w_c", i8s(&conv.w_c));
                 add("bias", i64s(&conv.bias));
             }
-            Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => {}
+            Layer::Activation(Activation { function: Function::Sigmoid(table), .. }) => {
+                add("sigmoid", i32s(&table.values));
+            }
+            Layer::Activation(Activation { function: Function::Tanh(table), .. }) => {
+                add("tanh", i32s(&table.values));
+            }
+            Layer::Pool(_) | Layer::Upsample(_) | Layer::Activation(_) | Layer::Last(_) => {}
             Layer::Branches(branches) => {
                 tensors.extend(self::tensors(&branches.body));
                 tensors.extend(self::tensors(&branches.shortcut));
@@ -714,6 +754,15 @@ fn document_of(layer: &Layer) -> LayerDocument {
             LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad }
         }
         Layer::Upsample(u) => LayerDocument::Upsample { name, size: u.size },
+        Layer::Activation(a) => {
+            let function = match &a.function {
+                Function::Clip { max } => FunctionDocument::Clip { max: *max },
+                Function::Leaky { shift } => FunctionDocument::Leaky { shift: *shift },
+                Function::Sigmoid(table) => FunctionDocument::Sigmoid { sigmoid_frac: table.frac },
+                Function::Tanh(table) => FunctionDocument::Tanh { tanh_frac: table.frac },
+            };
+            LayerDocument::Activation { name, function }
+        }
         Layer::Branches(b) => {
             let of = |layers: &[Layer]| layers.iter().map(document_of).collect();
             let (body, shortcut) = (of(&b.body), of(&b.shortcut));

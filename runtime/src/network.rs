@@ -35,6 +35,7 @@ use crate::recurrent::Along;
 use crate::shape::{Extent, Join, Shape, Sizes};
 use crate::wording;
 use describe::{Place, Violation};
+use plan::Activation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -49,7 +50,7 @@ pub struct Network {
     /// What enters the first layer.
     pub input: Input,
     /// The layers in the order data flows: a linear layer (`dense`, `conv2d` or `conv1d`) last, a
-    /// `relu` only right after one, after a `residual` or after a `concat`.
+    /// `relu` or another activation only right after one, after a `residual` or after a `concat`.
     pub layers: Vec<Layer>,
     /// What a linear layer takes that does not say otherwise.
     #[serde(default, skip_serializing_if = "Spn::is_default")]
@@ -97,6 +98,16 @@ pub enum Layer {
     Conv1d(Conv1d),
     /// max(0, x); free, since it is the lower end of the saturation.
     Relu,
+    /// min(max(0, x), 6).
+    Relu6,
+    /// min(max(0, x), m) for this m, > 0.
+    ClippedRelu(f64),
+    /// x where it is positive, else x · 2^-k for this k, 1..=15.
+    LeakyRelu(u32),
+    /// The logistic function, from a table.
+    Sigmoid,
+    /// The hyperbolic tangent, from a table.
+    Tanh,
     /// The largest of each window, channel by channel; pads are below every value.
     MaxPool(Window),
     /// The mean of each window, channel by channel; pads are 0 and count.
@@ -355,6 +366,31 @@ impl Layer {
             _ => (&[], &[]),
         };
         first.iter().chain(second)
+    }
+
+    /// The function of each element, where it is one that takes a layer of its own: all but a
+    /// `relu`.
+    fn activation(&self) -> Option<Activation> {
+        match *self {
+            Layer::Relu6 => Some(Activation::Clip(6.0)),
+            Layer::ClippedRelu(most) => Some(Activation::Clip(most)),
+            Layer::LeakyRelu(shift) => Some(Activation::Leaky(shift)),
+            Layer::Sigmoid => Some(Activation::Sigmoid),
+            Layer::Tanh => Some(Activation::Tanh),
+            _ => None,
+        }
+    }
+
+    /// The name of an activation in a description.
+    fn word(&self) -> &'static str {
+        match self {
+            Layer::Relu6 => "relu6",
+            Layer::ClippedRelu(_) => "clipped_relu",
+            Layer::LeakyRelu(_) => "leaky_relu",
+            Layer::Sigmoid => "sigmoid",
+            Layer::Tanh => "tanh",
+            _ => "relu",
+        }
     }
 
     /// Whether it is a head, or has one in its branches.

@@ -1,11 +1,37 @@
-//! The tables of σ and tanh that gated layers look up.
+//! The tables of σ and tanh that gated layers and activations look up, and what else activations
+//! are in integers.
 
 use crate::format::Format;
-use crate::model::Table;
+use crate::model::{Function, Table};
+use crate::network::Bits;
+use crate::network::plan::Activation;
 
 /// σ(x) = 1 / (1 + e^-x).
 pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+impl Function {
+    /// What an activation makes of the integers of a format in a network with these bits; none
+    /// where it does not take such integers.
+    pub fn of(activation: Activation, format: Format, bits: &Bits) -> Option<Function> {
+        // What leaves has the bits of activations where 1 is among them.
+        let frac = |whole: i32| (bits.activations as i32 - whole).clamp(1, 15);
+        Some(match activation {
+            Activation::Clip(most) => {
+                let max = (most * 2f64.powi(format.frac)).round();
+                Function::Clip { max: max.clamp(0.0, format.max() as f64) as i64 }
+            }
+            Activation::Leaky(shift) if format.signed => Function::Leaky { shift },
+            Activation::Sigmoid if format.is_looked_up() => {
+                Function::Sigmoid(Table::of_sigmoid(format, frac(1)))
+            }
+            Activation::Tanh if format.is_looked_up() => {
+                Function::Tanh(Table::of_tanh(format, frac(2)))
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl Table {

@@ -310,18 +310,18 @@ fn a_network_of_images_trains_to_golden_s_integers() {
 input = { shape = [8, 8], bits = 5, frac = 4 }
 layers = [
     { conv2d = { channels = 6, kernel = 3, pad = 1, r = 8, p = 2 } },
-    "relu",
+    { leaky_relu = 3 },
     { residual = { body = [
         { conv2d = { channels = 8, kernel = 3, stride = 2, pad = 1 } },
     ], shortcut = [
         { max_pool = { size = 2 } },
         { conv2d = { channels = 8, kernel = 1 } },
     ] } },
-    "relu",
+    "relu6",
     { concat = { body = [
         { max_pool = { size = 2 } },
         { conv2d = { channels = 3, kernel = 3, pad = 1 } },
-        "relu",
+        "tanh",
         { upsample = 2 },
     ] } },
     { average_pool = { size = 2 } },
@@ -372,7 +372,7 @@ frozen = { epochs = 2, learning_rate = 6e-2, schedule = "constant" }
     folded.train.frozen.epochs = 0;
     let (_, folded) = train(&folded, &data, &folder.path().join("folded")).unwrap();
     let scales = |model: &Model| {
-        let Layer::Branches(residual) = &model.layers[1] else { unreachable!() };
+        let Layer::Branches(residual) = &model.layers[2] else { unreachable!() };
         [&residual.body, &residual.shortcut].map(|branch| branch.last().unwrap().output().cloned())
     };
     assert!(scales(&folded) != scales(&model), "{:?}", scales(&model));
@@ -906,11 +906,11 @@ layers = [
     { residual = { body = [
         { conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } },
     ] } },
-    "relu",
+    { clipped_relu = 1.5 },
     { concat = { body = [
         { max_pool = { size = [1, 2] } },
         { conv2d = { channels = 3, kernel = 1 } },
-        "relu",
+        "sigmoid",
         { upsample = [1, 2] },
     ] } },
     { average_pool = { size = 3 } },

@@ -229,6 +229,37 @@ def by_hand() -> None:
     save(model(["n", 10, 3], nodes, tensors), HERE / "products.onnx", "products.data")
 
 
+def activations() -> None:
+    """Functions of each element, behind what has weights and behind what is picked of that."""
+    nodes = [
+        "a = Conv(x, w0) pads=[1,1,1,1]",
+        "b = LeakyRelu(a) alpha=0.25",
+        "c = Conv(b, w1)",
+        "d = MaxPool(c) kernel_shape=[2,2] strides=[2,2]",
+        "e = Tanh(d)",
+        "f = Conv(e, w2)",
+        "g = Clip(f, least, most)",
+        "h = Concat(e, g) axis=1",
+        "i = Sigmoid(h)",
+        "j = Flatten(i)",
+        "k = Gemm(j, w3, b3)",
+        "l = Clip(k, least, six)",
+        "y = Gemm(l, w4)",
+    ]
+    tensors = {
+        "w0": 2 * normal(4, 2, 3, 3),
+        "w1": 2 * normal(5, 4, 1, 1),
+        "w2": 2 * normal(3, 5, 1, 1),
+        "w3": 40 * normal(72, 6),
+        "b3": 3 * normal(6),
+        "w4": normal(6, 4),
+        "least": np.float32(0),
+        "most": np.float32(0.375),
+        "six": np.float32(6),
+    }
+    save(model(["n", 2, 6, 6], nodes, tensors), HERE / "activations.onnx")
+
+
 def refused() -> None:
     """Networks that are no network of ours, each for one reason."""
     w, w3 = normal(4, 12), normal(4, 2, 3, 3)
@@ -250,6 +281,9 @@ def refused() -> None:
         "unknown": (image, [conv, "y = Add(a, nowhere)"], w3),
         "weight": (image, ["y = Conv(x, v)"], w3),
         "softmax": (image, [conv, "b = Softmax(a)", "y = Conv(b, v)"], w3),
+        "twice": (image, [conv, "b = Tanh(a)", "c = LeakyRelu(b)", "y = Conv(c, v)"], w3),
+        "slope": (image, [conv, "b = LeakyRelu(a) alpha=1.5", "y = Conv(b, v)"], w3),
+        "input": (image, ["a = Tanh(x)", "y = Conv(a, w)"], w3),
         "rows": (vector, ["a = Reshape(x, square)", "b = Transpose(a) perm=[0,2,1]",
                           "c = Reshape(b, square)", "y = Gemm(c, w) transB=1"], w),
     }
@@ -289,3 +323,5 @@ refused()
 teacher()
 torch.manual_seed(2)
 export("hourglass", hourglass(), (2, 8, 12))
+NUMBERS = np.random.default_rng(2)
+activations()

@@ -5,12 +5,13 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Head, Last, Layer, Output, Pool, PoolKind, Provenance, Upsample,
+    Activation, Branches, Conv2d, Dense, Edge, Function, Head, Last, Layer, Output, Pool, PoolKind,
+    Provenance, Table, Upsample,
 };
 use strassenc_runtime::{Along, Extent, Format, Join, Model, Shape};
 
-/// A network of convolutions, pooling, upsampling, residuals, concatenations and at times a dense
-/// layer over a small image, at times of one row, one column or one pixel; kernels, strides, pads,
+/// A network of convolutions, pooling, upsampling, activations, residuals, concatenations and at
+/// times a dense layer over a small image, at times of one row, one column or one pixel; kernels, strides, pads,
 /// patches, pools and upsamplings are square or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -25,7 +26,9 @@ pub fn image_model(seed: u64) -> Model {
     }
     let mut up = ChaCha8Rng::seed_from_u64(seed);
     up.set_stream(3);
-    let mut builder = Builder { rng, up, layers: 0 };
+    let mut acts = ChaCha8Rng::seed_from_u64(seed);
+    acts.set_stream(7);
+    let mut builder = Builder { rng, up, acts, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(0..=3) {
@@ -39,6 +42,11 @@ pub fn image_model(seed: u64) -> Model {
         layers.push(layer);
         if edge.0.pixels() <= 16 && builder.up.random_ratio(1, 4) {
             let layer = builder.upsample();
+            edge = layer.yields(edge).unwrap();
+            layers.push(layer);
+        }
+        if builder.acts.random_ratio(1, 3) {
+            let layer = builder.activation(edge.1);
             edge = layer.yields(edge).unwrap();
             layers.push(layer);
         }
@@ -64,7 +72,7 @@ pub fn headed_model(seed: u64) -> Model {
     let mut model = image_model(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(4);
-    let mut builder = Builder { up: rng.clone(), rng, layers: 100 };
+    let mut builder = Builder { up: rng.clone(), acts: rng.clone(), rng, layers: 100 };
     let (edge, layers) = (model.input(), model.layers.clone());
     while !model.has_heads() {
         model.layers = builder.headed(layers.clone(), edge);
@@ -80,7 +88,7 @@ pub fn row_model(seed: u64) -> Model {
     rng.set_stream(6);
     let format = any_format(&mut rng);
     let shape = vec![1, rng.random_range(1..=7), rng.random_range(1..=4)];
-    let mut builder = Builder { up: rng.clone(), rng, layers: 0 };
+    let mut builder = Builder { up: rng.clone(), acts: rng.clone(), rng, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(1..=2) {
@@ -115,6 +123,8 @@ struct Builder {
     rng: ChaCha8Rng,
     /// What there is of upsampling; of its own, so that all else is drawn as it would be without.
     up: ChaCha8Rng,
+    /// What there is of activations, likewise.
+    acts: ChaCha8Rng,
     layers: usize,
 }
 
@@ -264,6 +274,25 @@ impl Builder {
         Layer::Upsample(Upsample { name: self.name("upsample"), size })
     }
 
+    /// A function of what has this format; what is in a table may be anything.
+    fn activation(&mut self, format: Format) -> Layer {
+        let name = self.name("act");
+        let kind = self.acts.random_range(0..6);
+        let frac = self.acts.random_range(1..=7);
+        let table = |rng: &mut ChaCha8Rng| {
+            let values = (0..1 << (format.bits - 1)).map(|_| rng.random_range(0..=1 << frac));
+            Table { values: values.collect(), frac }
+        };
+        let is_looked_up = format.signed && (2..=10).contains(&format.bits);
+        let function = match kind {
+            0 if is_looked_up => Function::Sigmoid(table(&mut self.acts)),
+            1 if is_looked_up => Function::Tanh(table(&mut self.acts)),
+            0..=3 if format.signed => Function::Leaky { shift: self.acts.random_range(1..=4) },
+            _ => Function::Clip { max: self.acts.random_range(0..=format.max()) },
+        };
+        Layer::Activation(Activation { name, function })
+    }
+
     /// As in a U-Net, a smaller image, a convolution of it, and an image as large as before; of
     /// sizes that can be halved.
     fn around(&mut self, edge: (Shape, Format)) -> Option<Vec<Layer>> {
@@ -333,6 +362,12 @@ impl Builder {
                 let channels = builder.rng.random_range(1..=4);
                 builder.branch(edge, channels)
             });
+            if builder.acts.random_ratio(1, 4)
+                && let Some(layer) = layers.last()
+            {
+                let (_, format) = layer.yields(edge).unwrap();
+                layers.push(builder.activation(format));
+            }
             layers
         };
         let around = if shrinks { None } else { self.around(edge) };

@@ -2,7 +2,8 @@
 
 use ndarray::{Array1, Array2, arr1};
 use strassenc_runtime::model::{
-    Branches, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Upsample,
+    Activation, Branches, Conv2d, Dense, Edge, Function, Layer, Model, Output, Pool, PoolKind,
+    Table, Upsample,
 };
 use strassenc_runtime::train::fake_quantised;
 use strassenc_runtime::{Extent, Format, Join, Shape, golden, model_file};
@@ -167,6 +168,29 @@ fn upsampling_by_hand() {
     assert_eq!(yields, (Shape { height: 4, width: 3, channels: 2 }, format));
     let (a, b) = ([1, 2, 1, 2, 1, 2], [-3, 4, -3, 4, -3, 4]);
     assert_eq!(golden::infer(&model, &[1, 2, -3, 4]).unwrap(), [a, a, b, b].concat());
+}
+
+/// What is above `max` becomes that; below 0, round(x / 4), half up, or the other half of a table.
+#[test]
+fn activations_by_hand() {
+    let signed = |bits, frac| Format { signed: true, bits, frac };
+    let unsigned = Format { signed: false, bits: 4, frac: 3 };
+    let x = [-8, -7, -6, -2, -1, 0, 3, 7];
+    let table = Table { values: arr1(&[4, 5, 6, 7, 8, 8, 8, 7]), frac: 3 };
+    for (function, format, due) in [
+        (Function::Clip { max: 2 }, signed(4, 1), [-8, -7, -6, -2, -1, 0, 2, 2]),
+        (Function::Leaky { shift: 2 }, signed(4, 1), [-2, -2, -1, 0, 0, 0, 3, 7]),
+        (Function::Sigmoid(table.clone()), unsigned, [1, 1, 0, 2, 3, 4, 7, 7]),
+        (Function::Tanh(table), signed(5, 3), [-7, -7, -8, -6, -5, 4, 7, 7]),
+    ] {
+        let mut model = image_model(0);
+        model.input = Edge { shape: vec![2, 2, 2], format: signed(4, 1) };
+        let name = "activation".into();
+        model.layers = vec![Layer::Activation(Activation { name, function })];
+        let yields = model.layers[0].yields(model.input()).unwrap();
+        assert_eq!(yields, (Shape { height: 2, width: 2, channels: 2 }, format));
+        assert_eq!(golden::infer(&model, &x).unwrap(), due);
+    }
 }
 
 /// A square kernel over one row: what stands above and below it is multiplied by nothing but zeros.

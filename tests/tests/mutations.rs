@@ -16,7 +16,7 @@ use strassenc::decide::Asked;
 use strassenc::engine::Choice;
 use strassenc::folded::{self, Digits, Folded};
 use strassenc::interval::Interval;
-use strassenc::ir::gated::{Cell, Curve};
+use strassenc::ir::gated::{Cell, Curve, Function};
 use strassenc::ir::{self, Dataflow, EdgeId, Kernel, Kind, OpKind, Role, Windows};
 use strassenc::lower::lower;
 use strassenc::multipliers::Multipliers;
@@ -54,6 +54,9 @@ fn kind(dataflow: &Dataflow, number: usize) -> &'static str {
         Kind::Pool { kind: PoolKind::Max, .. } => "largest of a window",
         Kind::Pool { kind: PoolKind::Sum, .. } => "sum of a window",
         Kind::Upsample { .. } => "upsampling",
+        Kind::Activation { function: Function::Clip { .. } } => "clip",
+        Kind::Activation { function: Function::Leaky { .. } } => "leaky ReLU",
+        Kind::Activation { function: Function::Curve(_) } => "curve",
         Kind::Add { .. } => "sum",
         Kind::Concat { .. } => "concatenation",
         Kind::Embedding { .. } => "embedding",
@@ -79,13 +82,16 @@ const LINEAR: [&str; 9] = [
 ];
 
 /// The last one is always the first layer, as a product of data is.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 12] = [
     "largest scores",
     "scores above a bound",
     "last pixel",
     "largest of a window",
     "sum of a window",
     "upsampling",
+    "clip",
+    "leaky ReLU",
+    "curve",
     "sum",
     "concatenation",
     "embedding",
@@ -99,6 +105,7 @@ fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
         | Kind::Recurrent { gates: kernel, .. } => Some(kernel),
         Kind::Pool { .. }
         | Kind::Upsample { .. }
+        | Kind::Activation { .. }
         | Kind::Last
         | Kind::Best { .. }
         | Kind::Threshold { .. }
@@ -139,7 +146,8 @@ fn entry(op: &mut ir::Op, zero: bool) -> bool {
 
 fn curves(dataflow: &mut Dataflow, number: usize) -> Vec<&mut Curve> {
     match &mut dataflow.layers[number].kind {
-        Kind::CharCnn { tanh, .. } => vec![tanh],
+        Kind::CharCnn { tanh: curve, .. }
+        | Kind::Activation { function: Function::Curve(curve) } => vec![curve],
         Kind::Highway { blend, .. } => vec![&mut blend.sigmoid],
         Kind::Recurrent { cell, .. } => vec![&mut cell.sigmoid, &mut cell.tanh],
         _ => vec![],
@@ -430,6 +438,26 @@ const OF_ONE: &[(&str, &str, Mutate)] = &[
         *kind = PoolKind::Max;
         true
     }),
+    ("clip", "where it clips", |d, n| {
+        let Kind::Activation { function: Function::Clip { max } } = &mut d.layers[n].kind else {
+            return false;
+        };
+        *max += 1;
+        true
+    }),
+    ("leaky ReLU", "shift", |d, n| {
+        let Kind::Activation { function: Function::Leaky { shift } } = &mut d.layers[n].kind else {
+            return false;
+        };
+        *shift += 1;
+        true
+    }),
+    ("leaky ReLU", "function", |d, n| {
+        let Kind::Activation { function } = &mut d.layers[n].kind else { return false };
+        let is_leaky = matches!(function, Function::Leaky { .. });
+        *function = Function::Clip { max: d.edges[n + 1].format.max() };
+        is_leaky
+    }),
     ("upsampling", "size", |d, n| {
         let Kind::Upsample { size } = &mut d.layers[n].kind else { return false };
         size.w += 1;
@@ -521,12 +549,12 @@ fn mutations() -> Vec<(&'static str, Mutate, Vec<&'static str>)> {
     };
     let of_one = OF_ONE.iter().map(|(kind, name, mutate)| (*name, *mutate, vec![*kind]));
     all(OF_ALL, &[&LINEAR[..], &OTHERS].concat())
-        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..7]].concat()))
+        .chain(all(OF_LATER, &[&LINEAR[1..], &OTHERS[..10]].concat()))
         .chain(all(OF_KERNELS, &LINEAR))
         .chain(all(OF_COEFFICIENTS, &LINEAR[1..]))
         .chain(all(OF_REQUANTISED, &["convolution", "dense", "char-CNN", "highway", "LSTM", "GRU"]))
         .chain(all(OF_WINDOWS, &["convolution", "largest of a window", "sum of a window"]))
-        .chain(all(OF_TABLES, &["char-CNN", "highway", "LSTM", "GRU"]))
+        .chain(all(OF_TABLES, &["char-CNN", "highway", "LSTM", "GRU", "curve"]))
         .chain(all(OF_CELLS, &["LSTM", "GRU"]))
         .chain(of_one)
         .collect()
@@ -848,8 +876,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Rectify, Curves,
+    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.
@@ -1057,7 +1085,10 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Positions, "blocks of a width", |p| p.steps[0].blocks += 1),
     of!(Positions, "last position", |p| p.steps[0].last += 1),
     of!(Positions, "order of the widths", |p| p.steps.reverse()),
-    of!(Tanh, "fraction", |p| p.frac += 1),
+    of!(Rectify, "where it clips", |p| p.max -= 1),
+    of!(Rectify, "shift", |p| p.shift += 1),
+    of!(Curves, "curve", |p| p.sigmoid ^= true),
+    of!(Curves, "fraction", |p| p.frac += 1),
     of!(Lookup, "words of a row", |p| p.words += 1),
     of!(Lookup, "rows", |p| p.rows += 1),
     of!(Recall, "words of x", |p| p.words[0] += 1),

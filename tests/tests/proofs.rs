@@ -514,7 +514,17 @@ const PROOFS: &[Proof] = &[
         }],
     },
     Proof {
-        name: "tanh",
+        name: "rectify",
+        parts: &[],
+        parameters: &[""],
+        faults: &[Fault {
+            parameters: "",
+            from: "else if (clken & advance) m_valid <= s_valid;",
+            to: "else if (clken & advance) m_valid <= s_valid | m_valid;",
+        }],
+    },
+    Proof {
+        name: "curves",
         parts: &["curve"],
         parameters: &[""],
         faults: &[Fault {

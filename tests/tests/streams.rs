@@ -99,6 +99,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     let tools = tools();
     tools.verilator_or_install().unwrap();
     let (mut repacked, mut kept, mut joined, mut enlarged, mut told) = (0, 0, [0; 2], 0, [0; 2]);
+    let mut activations = [0; 2];
     for seed in 0..40 {
         let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
         let (beats, frames) = any_streams(seed);
@@ -117,6 +118,8 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
                 Primitive::Upsample(_) => enlarged += 1,
                 Primitive::Best(_) => told[0] += 1,
                 Primitive::Threshold(_) => told[1] += 1,
+                Primitive::Rectify(_) => activations[0] += 1,
+                Primitive::Curves(_) => activations[1] += 1,
                 _ => {}
             }
         }
@@ -153,6 +156,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     assert!(repacked > 15 && kept > 15, "{repacked} {kept}");
     assert!(joined.iter().all(|n| *n > 3) && enlarged > 8, "{joined:?} {enlarged}");
     assert!(told[0] > 10 && told[1] > 3, "{told:?}");
+    assert!(activations[0] > 10 && activations[1] > 2, "{activations:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::iter;
 use std::path::Path;
 use strassenc::tools::{Component, Tools};
 use strassenc::witness::Witness;
-use strassenc_runtime::model::{Layer, PoolKind, Recurrent};
+use strassenc_runtime::model::{Function, Layer, PoolKind, Recurrent};
 use strassenc_runtime::{Along, Cell, Extent, Join, Model, golden, model_file};
 use strassenc_tests::{
     headed_model, image_model, inputs, random_model, recipes, row_model, sequence_model,
@@ -132,9 +132,10 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 27] = [
     "bilinear",
     "char-CNN",
+    "clip",
     "concatenation",
     "convolution",
     "convolution, depthwise",
@@ -149,12 +150,15 @@ const KINDS: [&str; 23] = [
     "head",
     "highway",
     "last pixel",
+    "leaky ReLU",
     "LSTM",
     "LSTM along pixels",
     "pooling, largest",
     "pooling, pad",
     "pooling, sum",
     "residual",
+    "sigmoid",
+    "tanh",
     "upsampling",
 ];
 
@@ -187,6 +191,14 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
                 kinds.extend((pool.pad != Extent::square(0)).then_some("pooling, pad"));
             }
             Layer::Upsample(_) => drop(kinds.insert("upsampling")),
+            Layer::Activation(activation) => {
+                kinds.insert(match activation.function {
+                    Function::Clip { .. } => "clip",
+                    Function::Leaky { .. } => "leaky ReLU",
+                    Function::Sigmoid(_) => "sigmoid",
+                    Function::Tanh(_) => "tanh",
+                });
+            }
             Layer::Branches(branches) => {
                 kinds.insert(match branches.join {
                     Join::Add => "residual",

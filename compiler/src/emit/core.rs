@@ -12,6 +12,7 @@ use crate::circuit::{self, Circuit, Op, Terms};
 use crate::compile::{Compiled, LayerEngine};
 use crate::decide::{self, Decision};
 use crate::folded::{Bank, Folded};
+use crate::ir::gated::Function;
 use crate::ir::{Edge, Kind};
 use crate::stream::primitive::{Rom as Lookups, Segment, Table};
 use crate::stream::{self, Graph, Node, Primitive, StreamId};
@@ -1086,7 +1087,8 @@ pub(crate) fn rom_of(
         (Table::Sigmoid, Kind::Highway { blend, .. }) => Some(&blend.sigmoid),
         (Table::Sigmoid, Kind::Recurrent { cell, .. }) => Some(&cell.sigmoid),
         (Table::Tanh, Kind::Recurrent { cell, .. }) => Some(&cell.tanh),
-        (Table::Tanh, Kind::CharCnn { tanh, .. }) => Some(tanh),
+        (Table::Curve, Kind::CharCnn { tanh: curve, .. })
+        | (Table::Curve, Kind::Activation { function: Function::Curve(curve) }) => Some(curve),
         _ => None,
     };
     Ok(match (table, folded, &layer.kind) {

@@ -10,6 +10,7 @@ use crate::device::{Family, primitives};
 use crate::emit::{is_loaded, rom_of};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
+use crate::ir::gated::Function;
 use crate::ir::words::Words;
 use crate::ir::{Dataflow, Edge, Kernel, Kind, Layer};
 use crate::schedule::{self, Limit};
@@ -429,6 +430,11 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
             (rows.len() * to.shape.channels) as u64 * u64::from(to.format.bits)
         }
         Kind::CharCnn { tanh, .. } => tanh.rom_bits(),
+        // A table for each element of a word.
+        Kind::Activation { function: Function::Curve(curve) } => match choice {
+            Choice::Elementwise { lanes } => lanes as u64 * curve.rom_bits(),
+            _ => 0,
+        },
         Kind::Highway { blend, .. } => blend.sigmoid.rom_bits(),
         // A table for each lookup of a unit.
         Kind::Recurrent { cell, .. } => {

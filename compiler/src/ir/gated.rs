@@ -1,4 +1,4 @@
-//! What gated layers do with their gates, unit by unit.
+//! What gated layers do with their gates, unit by unit, and activations with their elements.
 
 use crate::interval::{Interval, round_shift};
 use strassenc_runtime::{self as runtime, Format};
@@ -13,6 +13,24 @@ pub struct Curve {
     pub values: Vec<i64>,
     /// Fractional bits of the values.
     pub frac: u32,
+}
+
+/// What an activation makes of each element x.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// min(x, max), in the format of x.
+    Clip {
+        /// From 0 to the largest integer of the format.
+        max: i64,
+    },
+    /// x, or where it is negative round(x · 2^-shift), half up, in the format of x, which is
+    /// signed.
+    Leaky {
+        /// 1 to 15.
+        shift: u32,
+    },
+    /// σ or tanh, in the format of its values.
+    Curve(Curve),
 }
 
 /// `x + round(σ(t) · (clamp(h) - x) · 2^-frac)`, half up: a mean of x and of h, which is cut to
@@ -85,6 +103,27 @@ impl Curve {
     /// Bits of the table.
     pub fn rom_bits(&self) -> u64 {
         self.values.len() as u64 * u64::from(self.frac + 1)
+    }
+}
+
+impl Function {
+    /// What it makes of x.
+    pub fn at(&self, x: i64) -> i64 {
+        match self {
+            Function::Clip { max } => x.min(*max),
+            Function::Leaky { shift } if x < 0 => round_shift(x, *shift as i32),
+            Function::Leaky { .. } => x,
+            Function::Curve(curve) => curve.at(x),
+        }
+    }
+
+    /// What it can be for any value of x.
+    pub fn interval(&self, x: Interval) -> Interval {
+        match self {
+            Function::Curve(curve) => curve.interval(x),
+            // They never fall.
+            Function::Clip { .. } | Function::Leaky { .. } => x.map(|x| self.at(x)),
+        }
     }
 }
 

@@ -92,6 +92,7 @@ pub fn step_with(
             }
             Kind::Pool { .. }
             | Kind::Upsample { .. }
+            | Kind::Activation { .. }
             | Kind::Last
             | Kind::Best { .. }
             | Kind::Threshold { .. }
@@ -135,6 +136,7 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
             let row = output.shape.width * output.shape.channels;
             across.chunks_exact(row).flat_map(|row| row.repeat(size.h)).collect()
         }
+        Kind::Activation { function } => x.iter().map(|v| function.at(*v)).collect(),
         Kind::Last => x[x.len() - layer.input.channels..].to_vec(),
         Kind::Best { count } => {
             let best = |pixel: &[i64]| {

@@ -42,7 +42,8 @@
 //!   the gates' format asks;
 //! - the kernel of a char-CNN has the widest window as its input, row i of W_b reads no more than
 //!   the width of filter i, no coefficient is negative, and output i is that of row i alone, or
-//!   constant.
+//!   constant;
+//! - the function of an activation suits the format that it reads, and yields its own.
 
 mod chain;
 pub mod gated;
@@ -61,7 +62,7 @@ pub(crate) use text::{cell_word, parse_cell};
 pub use verify::verify;
 
 use crate::interval::Interval;
-use gated::{Blend, Cell, Curve};
+use gated::{Blend, Cell, Curve, Function};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::network::plan::HIGHWAY_PRODUCTS;
 use strassenc_runtime::{Along, Extent, Format, Shape};
@@ -147,6 +148,11 @@ pub enum Kind {
     Upsample {
         /// How often each pixel is there.
         size: Extent,
+    },
+    /// A function of each element.
+    Activation {
+        /// The function.
+        function: Function,
     },
     /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges
     /// that it reads; a shift ≤ 0 is an exact left shift.
@@ -304,6 +310,7 @@ impl Layer {
             | Kind::Recurrent { gates: kernel, .. } => Some(kernel),
             Kind::Pool { .. }
             | Kind::Upsample { .. }
+            | Kind::Activation { .. }
             | Kind::Last
             | Kind::Best { .. }
             | Kind::Threshold { .. }

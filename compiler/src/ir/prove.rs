@@ -5,14 +5,14 @@
 //! take a single value for every input, and that value must be where it belongs. Shares nothing
 //! with lowering; the ranges are the verifier's.
 
-use super::gated::{Cell, Curve};
+use super::gated::{Cell, Curve, Function};
 use super::verify::{Check, Range, products_of_data, shift, sums_of_products};
 use super::{Chain, Dataflow, Edge, Kernel, Kind, Layer, OpKind, Windows};
 use crate::adder_graph::Matrix;
 use crate::decide::{Asked, Rule};
 use strassenc_runtime::model::{
-    Bilinear, Branches, Conv2d, Dense, Layer as ModelLayer, MAGNITUDE_LIMIT, Output, PoolKind,
-    Table,
+    Bilinear, Branches, Conv2d, Dense, Function as ModelFunction, Layer as ModelLayer,
+    MAGNITUDE_LIMIT, Output, PoolKind, Table,
 };
 use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
 
@@ -262,6 +262,30 @@ impl<'a> Walk<'a> {
                 equal("its format", &to.format, &edge.format)?;
                 let (height, width) = (shape.height * size.h, shape.width * size.w);
                 Ok(Shape { height, width, ..shape })
+            }
+            (ModelLayer::Activation(layer), Kind::Activation { function }) => {
+                equal("its input", &own.input, &shape)?;
+                let format = match (&layer.function, function) {
+                    (ModelFunction::Clip { max: due }, Function::Clip { max }) => {
+                        equal("where it clips", max, due)?;
+                        edge.format
+                    }
+                    (ModelFunction::Leaky { shift: due }, Function::Leaky { shift }) => {
+                        equal("its shift", shift, due)?;
+                        edge.format
+                    }
+                    (ModelFunction::Sigmoid(due), Function::Curve(curve)) if curve.sigmoid => {
+                        table(curve, due)?;
+                        Format { signed: false, bits: due.frac as u32 + 1, frac: due.frac }
+                    }
+                    (ModelFunction::Tanh(due), Function::Curve(curve)) if !curve.sigmoid => {
+                        table(curve, due)?;
+                        Format { signed: true, bits: due.frac as u32 + 2, frac: due.frac }
+                    }
+                    _ => return Err("is another function".into()),
+                };
+                equal("its format", &to.format, &format)?;
+                Ok(shape)
             }
             (ModelLayer::Embedding(embedding), Kind::Embedding { rows }) => {
                 let table = embedding.table.outer_iter();

@@ -30,7 +30,7 @@
 //! Where one of an element's parts is missing, which only a broken pass does, it is `_`. A row of a
 //! matrix is signs, or integers where there are others than 1, 0 and -1.
 
-use super::gated::{Blend, Cell, Curve};
+use super::gated::{Blend, Cell, Curve, Function};
 use super::{
     Chain, Dataflow, Edge, EdgeId, Head, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value,
     Windows,
@@ -76,6 +76,7 @@ impl fmt::Display for Layer {
             Kind::Spn(_) => "spn",
             Kind::Pool { .. } => "pool",
             Kind::Upsample { .. } => "upsample",
+            Kind::Activation { .. } => "activation",
             Kind::Add { .. } => "add",
             Kind::Concat { .. } => "concat",
             Kind::Embedding { .. } => "embedding",
@@ -100,6 +101,11 @@ impl fmt::Display for Layer {
                 writeln!(f, "  {kind}\n  {windows}")
             }
             Kind::Upsample { size } => writeln!(f, "  size {}", extent(*size)),
+            Kind::Activation { function } => match function {
+                Function::Clip { max } => writeln!(f, "  clip {max}"),
+                Function::Leaky { shift } => writeln!(f, "  leaky {shift}"),
+                Function::Curve(curve) => writeln!(f, "  {curve}"),
+            },
             Kind::Add { shifts, shift } | Kind::Concat { shifts, shift } => {
                 writeln!(f, "  shifts {} {shift}", numbers(shifts))
             }
@@ -316,6 +322,7 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             Kind::Pool { kind, windows: windows(lines)? }
         }
         "upsample" => Kind::Upsample { size: parse_extent(lines.after("size")?)? },
+        "activation" => Kind::Activation { function: function(lines)? },
         "add" => {
             let (shifts, shift) = parse_shifts(lines)?;
             Kind::Add { shifts, shift }
@@ -370,6 +377,17 @@ fn parse_shifts(lines: &mut Lines) -> Option<([u32; 2], i32)> {
             Some(([left(a)?, left(b)?], shift))
         }
         _ => None,
+    }
+}
+
+fn function(lines: &mut Lines) -> Option<Function> {
+    match lines.peek()?.split_once(' ')? {
+        ("clip", _) => Some(Function::Clip { max: lines.after("clip")?.parse().ok()? }),
+        ("leaky", _) => {
+            let shift = lines.after("leaky")?.parse().ok().filter(|shift| *shift <= 63)?;
+            Some(Function::Leaky { shift })
+        }
+        _ => curve(lines).map(Function::Curve),
     }
 }
 

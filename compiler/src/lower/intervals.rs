@@ -2,7 +2,7 @@
 //! once more, without this.
 
 use crate::interval::{Interval, round_shift};
-use crate::ir::gated::{Blend, Curve};
+use crate::ir::gated::{Blend, Curve, Function};
 use crate::ir::{Edge, Kernel, Windows};
 use strassenc_runtime::Format;
 use strassenc_runtime::model::PoolKind;
@@ -18,6 +18,11 @@ pub(super) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Inter
         PoolKind::Sum => Interval::new(v.lo * area, v.hi * area),
     };
     from.intervals.iter().map(one).collect()
+}
+
+/// The intervals of what an activation makes of an image.
+pub(super) fn applied(from: &Edge, function: &Function) -> Vec<Interval> {
+    from.intervals.iter().map(|v| function.interval(*v)).collect()
 }
 
 /// The intervals of a sum of two images.

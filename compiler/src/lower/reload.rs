@@ -7,7 +7,7 @@
 //! such way: what they are shifted by moves, within a few powers of two; they are said to be
 //! whatever their format has.
 
-use super::intervals::{added, best, greater, pooled, side_by_side};
+use super::intervals::{added, applied, best, greater, pooled, side_by_side};
 use crate::interval::{Interval, half, round_shift};
 use crate::ir::{Chain, Dataflow, Edge, Kernel, Kind, Loaded, OpKind, loadable};
 use strassenc_runtime::model::MAGNITUDE_LIMIT;
@@ -54,6 +54,7 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
             Kind::Upsample { .. } | Kind::Last => (reads[0].intervals.clone(), to.format),
             Kind::Best { count } => (best(&reads[0], *count), to.format),
             Kind::Threshold { above } => (greater(&reads[0], *above), to.format),
+            Kind::Activation { function } => (applied(&reads[0], function), to.format),
             Kind::Add { shifts, shift } => {
                 (added([&reads[0], &reads[1]], to.format, *shifts, *shift), to.format)
             }

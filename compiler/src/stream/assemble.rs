@@ -1,15 +1,15 @@
 //! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer,
-    Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
-    Segment, Serialiser, Table, Tanh, Threshold, Upsample, Widen, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, Fork, FrameEnd,
+    Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
+    Repack, Requantise, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature;
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
-use crate::ir::gated::{self, Curve};
+use crate::ir::gated::{self, Curve, Function};
 use crate::ir::words::gcd;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use crate::schedule::Source;
@@ -30,7 +30,8 @@ pub enum Engine<'a> {
     },
     /// Weights in ROM.
     Folded(&'a Folded),
-    /// A pooling, a sum, a concatenation or an embedding, of so many elements at a time.
+    /// A pooling, an activation, a sum, a concatenation or an embedding, of so many elements at a
+    /// time.
     Elementwise {
         /// Elements at a time; one of [`Dataflow::lanes`].
         lanes: usize,
@@ -456,6 +457,23 @@ impl<'a> Builder<'a> {
                 let to = (lanes, format, to.shape.pixels() * words);
                 self.into(number, "upsample", upsample, x, to)
             }
+            (Kind::Activation { function }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let to = (lanes, format, to.shape.elements() / lanes);
+                match function {
+                    Function::Curve(curve) => {
+                        self.into(number, "curves", Curves::from(curve), x, to)
+                    }
+                    Function::Clip { max } => {
+                        self.into(number, "clip", Rectify { max: *max, shift: 0 }, x, to)
+                    }
+                    Function::Leaky { shift } => {
+                        let leaky = Rectify { max: format.max(), shift: *shift };
+                        self.into(number, "leaky", leaky, x, to)
+                    }
+                }
+            }
             (Kind::Last, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
                 let x = self.convert(Some(number), "x", x, lanes);
@@ -503,6 +521,7 @@ impl<'a> Builder<'a> {
             (
                 Kind::Pool { .. }
                 | Kind::Upsample { .. }
+                | Kind::Activation { .. }
                 | Kind::Last
                 | Kind::Best { .. }
                 | Kind::Threshold { .. }
@@ -782,13 +801,7 @@ impl<'a> Builder<'a> {
         );
         let z = self.convert(Some(number), "z", z, 1);
         let to = self.dataflow.yields(number);
-        Ok(self.into(
-            number,
-            "tanh",
-            Tanh { frac: tanh.frac },
-            z,
-            (1, to.format, to.shape.elements()),
-        ))
+        Ok(self.into(number, "tanh", Curves::from(tanh), z, (1, to.format, to.shape.elements())))
     }
 }
 

@@ -2,12 +2,13 @@
 //! from the core's input to its outputs, and derives from the definitions what each node must be.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, FrameEnd, Framer, Highway,
-    Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
-    Table, Tanh, Threshold, Upsample, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, FrameEnd, Framer,
+    Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register, Repack,
+    Requantise, Segment, Table, Threshold, Upsample, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
 use crate::folded::{FilterStep, Folded, Positions};
+use crate::ir::gated::{Curve, Function};
 use crate::ir::words::Words;
 use crate::ir::{self, Dataflow, EdgeId, Kind, Layer, Windows};
 use strassenc_runtime::model::PoolKind;
@@ -393,6 +394,23 @@ impl Due<'_> {
                 let upsample = Upsample { image, words, size: *size };
                 Rule::new(upsample, &reads, z).lanes(lanes, lanes)
             }
+            (Primitive::Rectify(_), Kind::Activation { function }) => {
+                let format = self.dataflow.reads(number).format;
+                let rectify = match function {
+                    Function::Clip { max } => Rectify { max: *max, shift: 0 },
+                    // Nothing is clipped.
+                    Function::Leaky { shift } => Rectify { max: format.max(), shift: *shift },
+                    Function::Curve(_) => return None,
+                };
+                Rule::new(rectify, &reads, z).lanes(lanes, lanes)
+            }
+            (
+                Primitive::Curves(_),
+                Kind::Activation { function: Function::Curve(Curve { sigmoid, frac, .. }) },
+            ) => {
+                let curves = Curves { sigmoid: *sigmoid, frac: *frac };
+                Rule::new(curves, &reads, z).lanes(lanes, lanes)
+            }
             (Primitive::Last(_), Kind::Last) => {
                 let last = Last { pixels: layer.input.width, words: layer.input.channels / lanes };
                 Rule::new(last, &reads, z).lanes(lanes, lanes)
@@ -609,8 +627,8 @@ fn gated(number: usize, layer: &Layer, lanes: usize, is: &Primitive) -> Option<R
     let of = |step| Holds::Of(number, step);
     let (x, z) = (Holds::Edge(layer.reads[0]), yielded(number));
     Some(match (is, &layer.kind) {
-        (Primitive::Tanh(_), Kind::CharCnn { tanh, .. }) => {
-            Rule::new(Tanh { frac: tanh.frac }, &[of(Step::Gates)], z)
+        (Primitive::Curves(_), Kind::CharCnn { tanh, .. }) => {
+            Rule::new(Curves { sigmoid: false, frac: tanh.frac }, &[of(Step::Gates)], z).lanes(1, 1)
         }
         (Primitive::Highway(_), Kind::Highway { blend, .. }) => {
             let highway = Highway { frac: blend.sigmoid.frac, format: blend.format };

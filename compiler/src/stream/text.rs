@@ -17,9 +17,9 @@
 //! stream leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Fifo, Fork, FrameEnd, Framer,
-    Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
-    Segment, Serialiser, Table, Tanh, Threshold, Upsample, Widen, Window,
+    Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, Fork, FrameEnd,
+    Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
+    Repack, Requantise, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
@@ -262,7 +262,8 @@ primitives! {
     "accumulate": Accumulate,
     "patches": Patches,
     "positions": Positions,
-    "tanh": Tanh,
+    "rectify": Rectify,
+    "curves": Curves,
     "lookup": Lookup,
     "recall": Recall,
     "cell": Cell,
@@ -292,7 +293,8 @@ parts! {
     Accumulate { maximum, count, of_windows }
     Patches { patch, grid, image }
     Positions { characters, words, count, steps }
-    Tanh { frac }
+    Rectify { max, shift }
+    Curves { sigmoid, frac }
     Lookup { words, rows }
     Recall { words, steps }
     Cell { kind, units, steps, frac, bits, shifts }
@@ -309,7 +311,7 @@ parts! {
 const MOST: u32 = 1 << 24;
 
 /// All tables that a ROM may hold.
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table::Wb,
     Table::Coefficients,
     Table::Wc,
@@ -317,6 +319,7 @@ const TABLES: [Table; 7] = [
     Table::Rows,
     Table::Sigmoid,
     Table::Tanh,
+    Table::Curve,
 ];
 
 words! {

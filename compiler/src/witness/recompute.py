@@ -140,6 +140,9 @@ def infer(layers, tensors, x, format, heads):
             down, across = pair(layer["size"])
             x = x.repeat(down, axis=1).repeat(across, axis=2)
             continue
+        if layer["kind"] == "activation":
+            x, format = activation(layer["function"], tensor, x, format)
+            continue
         if layer["kind"] == "head":
             heads.append(infer(layer["layers"], tensors, x, format, [])[0].reshape(len(x), -1))
             continue
@@ -185,6 +188,19 @@ def infer(layers, tensors, x, format, heads):
             format = layer["output"]["format"]
             x = np.clip(shift(y, tensor("output_shifts")), *limits(format))
     return x, format
+
+
+def activation(function, tensor, x, format):
+    """The function of each element of x, and its format."""
+    if function["kind"] == "clip":
+        return np.minimum(x, function["max"]), format
+    if function["kind"] == "leaky":
+        return np.where(x < 0, shift(x, np.array(function["shift"])), x), format
+    if function["kind"] == "sigmoid":
+        frac = function["sigmoid_frac"]
+        return sigmoid(function, tensor, x), {"signed": False, "bits": frac + 1, "frac": frac}
+    frac = function["tanh_frac"]
+    return tanh(tensor, x), {"signed": True, "bits": frac + 2, "frac": frac}
 
 
 def vector(layer, tensor, x):

@@ -1,8 +1,8 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, MAGNITUDE_LIMIT,
-    Model, Output, PoolKind, Recurrent, Table,
+    Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Function, Head, Highway,
+    Layer, MAGNITUDE_LIMIT, Model, Output, PoolKind, Recurrent, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -101,6 +101,7 @@ fn check_layers<'a>(
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
             Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => {}
+            Layer::Activation(activation) => activation.validate(edge.1)?,
             Layer::Branches(branches) => branches.validate(edge, of, names)?,
             Layer::Head(head) => head.validate(edge, of, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
@@ -217,6 +218,11 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
                 return Err(Error::input(at("size"), cause));
             }
             (Shape { height: shape.height * h, width: shape.width * w, ..shape }, format)
+        }
+        Layer::Activation(activation) => {
+            let format = activation.function.yields(format);
+            check_format(&at("output format"), format)?;
+            (shape, format)
         }
         Layer::Branches(branches) => {
             let branch = |layers: &[Layer]| {
@@ -648,11 +654,35 @@ impl Table {
     }
 }
 
+impl Activation {
+    fn validate(&self, format: Format) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.name);
+        let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
+        match &self.function {
+            Function::Clip { max } if !(0..=format.max()).contains(max) => {
+                fail("max", format!("{max} is not within 0..={}, those of {format}", format.max()))
+            }
+            Function::Leaky { shift } if !(1..=15).contains(shift) => {
+                fail("shift", format!("{shift} is not within 1..=15"))
+            }
+            Function::Leaky { .. } if !format.signed => {
+                fail("input", format!("is {format}, which has nothing below 0"))
+            }
+            Function::Clip { .. } | Function::Leaky { .. } => Ok(()),
+            Function::Sigmoid(_) | Function::Tanh(_) if !format.is_looked_up() => {
+                fail("input", format!("is {format}, tables take signed formats of 2 to 16 bits"))
+            }
+            Function::Sigmoid(table) => table.validate(&at("sigmoid"), format.bits),
+            Function::Tanh(table) => table.validate(&at("tanh"), format.bits),
+        }
+    }
+}
+
 /// The signed format of the outputs of gates, in which tables are looked up.
 pub(crate) fn gate_format(gates: &Dense) -> Result<Format> {
     let at = || format!("layer `{}`, output", gates.name);
     match &gates.output {
-        Output::Requantised { format, .. } if format.signed && (2..=16).contains(&format.bits) => {
+        Output::Requantised { format, .. } if format.is_looked_up() => {
             check_format(&at(), *format)?;
             Ok(*format)
         }

@@ -410,6 +410,54 @@ fn sequences_round_trip_and_are_checked() {
     refused(&|m| m.layers.swap(0, 1), "has 4 outputs for 1 units");
 }
 
+/// A row of three pixels of one channel, an activation, and a dense layer.
+fn activated(function: Function) -> Model {
+    let mut model = small();
+    model.input = Edge { shape: vec![1, 3], format: Format { signed: true, bits: 4, frac: 3 } };
+    model.layers.insert(0, Layer::Activation(Activation { name: "act_0".into(), function }));
+    model
+}
+
+#[test]
+fn activations_round_trip_and_are_checked() {
+    let table = |values: &[i32], frac| Table { values: values.to_vec().into(), frac };
+    let values = [0, 1, 2, 3, 4, 4, 4, 4];
+    for (function, document) in [
+        (Function::Clip { max: 5 }, "{\"kind\":\"clip\",\"max\":5}"),
+        (Function::Leaky { shift: 3 }, "{\"kind\":\"leaky\",\"shift\":3}"),
+        (Function::Sigmoid(table(&values, 2)), "{\"kind\":\"sigmoid\",\"sigmoid_frac\":2}"),
+        (Function::Tanh(table(&values, 2)), "{\"kind\":\"tanh\",\"tanh_frac\":2}"),
+    ] {
+        let model = activated(function);
+        assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+        let (text, _) = hashed_document(&model, &tensors(&model.layers)).unwrap();
+        let due = format!("{{\"kind\":\"activation\",\"name\":\"act_0\",\"function\":{document}}}");
+        assert!(text.contains(&due), "{text}");
+    }
+    let refused = |function: Function, format: Option<Format>, due: &str| {
+        let mut model = activated(function);
+        model.input.format = format.unwrap_or(model.input.format);
+        let told = to_bytes(&model).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    };
+    refused(Function::Clip { max: 8 }, None, "layer `act_0`, max: 8 is not within 0..=7");
+    refused(Function::Clip { max: -1 }, None, "-1 is not within 0..=7");
+    for shift in [0, 16] {
+        refused(Function::Leaky { shift }, None, "is not within 1..=15");
+    }
+    let unsigned = Some(Format { signed: false, bits: 4, frac: 3 });
+    refused(Function::Leaky { shift: 1 }, unsigned, "which has nothing below 0");
+    refused(Function::Tanh(table(&values, 2)), unsigned, "tables take signed formats");
+    let wide = Some(Format { signed: true, bits: 17, frac: 3 });
+    refused(Function::Sigmoid(table(&values, 2)), wide, "tables take signed formats");
+    refused(Function::Tanh(table(&values[1..], 2)), None, "tanh: has 7 values for a format of 4");
+    refused(Function::Sigmoid(table(&values, 1)), None, "the value 3 at [3] is not within 0..=2^1");
+    refused(Function::Sigmoid(table(&values, -1)), None, "has frac -1");
+    let mut last = activated(Function::Clip { max: 5 });
+    last.layers.truncate(1);
+    assert!(to_bytes(&last).unwrap_err().to_string().contains("is the last, but not linear"));
+}
+
 /// A row of three pixels, a GRU along them, the last one.
 fn row() -> Model {
     let mut model = sequences();

@@ -21,8 +21,8 @@ const MAX_ELEMENTS: usize = 1 << 24;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `add_0`, `concat_0`, `lstm_0`, `gru_0`,
-    /// `last_0`, counted by kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `act_0`, `add_0`, `concat_0`, `lstm_0`,
+    /// `gru_0`, `last_0`, counted by kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
@@ -34,6 +34,9 @@ pub struct Step {
     pub output: Shape,
     /// Whether max(0, x) follows.
     pub relu: bool,
+    /// The activation that the next step is, which alone reads this one's result; it decides the
+    /// format.
+    pub activation: Option<Activation>,
     /// The name of the head that it ends, whose output its sums are.
     pub head: Option<String>,
 }
@@ -49,6 +52,8 @@ pub enum Op {
     AveragePool(Pool),
     /// Each pixel as often as this, down and across.
     Upsample(Extent),
+    /// A function of each element.
+    Activation(Activation),
     /// Two values as one.
     Join(Join),
     /// A row of a table for each index that enters.
@@ -65,6 +70,41 @@ pub enum Op {
     Recurrent(Cell, Along, Gates),
     /// The last pixel of an image of one row.
     Last,
+}
+
+/// A function of each element that takes a layer of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// min(x, m); a max(0, x) is before it.
+    Clip(f64),
+    /// x, or x · 2^-k where it is negative.
+    Leaky(u32),
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Activation {
+    /// Whether it is a table, looked up with a format of its own.
+    pub fn is_table(self) -> bool {
+        matches!(self, Activation::Sigmoid | Activation::Tanh)
+    }
+
+    /// What it is, in a few words.
+    fn kind(self) -> String {
+        match self {
+            Activation::Clip(_) => "clip".into(),
+            Activation::Leaky(shift) => leaky(shift),
+            Activation::Sigmoid => "sigmoid".into(),
+            Activation::Tanh => "tanh".into(),
+        }
+    }
+}
+
+/// A leaky ReLU of slope 2^-shift below 0, in a few words.
+pub(crate) fn leaky(shift: u32) -> String {
+    format!("leaky ReLU 2^-{shift}")
 }
 
 /// The SPNs of a gated layer.
@@ -275,6 +315,7 @@ impl Step {
             Op::MaxPool(pool) => pooling("max pool", pool.size, pool.stride),
             Op::AveragePool(pool) => pooling("average pool", pool.size, pool.stride),
             Op::Upsample(size) => moving("upsample", *size, Extent::ONE),
+            Op::Activation(activation) => activation.kind(),
             Op::Join(join) => join.kind().into(),
             Op::Embedding { .. } => "embedding".into(),
             Op::CharCnn(_) => "char-CNN".into(),
@@ -324,7 +365,14 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
     for step in steps {
         let signed = match step.op {
             Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) | Op::Last => signs[step.from[0]],
-            Op::Join(_) => !step.relu && step.from.iter().any(|value| signs[*value]),
+            Op::Activation(activation) => {
+                matches!(activation, Activation::Leaky(_) | Activation::Tanh)
+            }
+            // What a table or a leaky ReLU reads is signed, whatever is joined.
+            Op::Join(_) => {
+                !step.relu
+                    && (step.activation.is_some() || step.from.iter().any(|value| signs[*value]))
+            }
             _ => !step.relu,
         };
         signs.push(signed);
@@ -417,10 +465,12 @@ impl Planner<'_> {
             let at = place.clone().index(i);
             let before = i.checked_sub(1).map(|j| &layers[j]);
             value = match layer {
-                Layer::Relu => {
-                    self.relu(at, &layers[..i], value)?;
-                    value
-                }
+                Layer::Relu
+                | Layer::Relu6
+                | Layer::ClippedRelu(_)
+                | Layer::LeakyRelu(_)
+                | Layer::Sigmoid
+                | Layer::Tanh => self.activation(at, &layers[..i], layer, value)?,
                 Layer::Flatten => value,
                 Layer::Dense(dense) => {
                     let linear = self.dense(&at.clone().key("dense"), dense, value)?;
@@ -487,29 +537,66 @@ impl Planner<'_> {
         Ok(value)
     }
 
-    fn relu(&mut self, at: Place, before: &[Layer], value: usize) -> Result<(), Violation> {
-        let sums = |layer: &Layer| is_linear(layer) || layer.branches().is_some();
+    /// An activation, `layer`, right behind what yields sums. A relu is no step of its own.
+    fn activation(
+        &mut self,
+        at: Place,
+        before: &[Layer],
+        layer: &Layer,
+        value: usize,
+    ) -> Result<usize, Violation> {
+        let (word, activation) = (layer.word(), layer.activation());
+        match activation {
+            Some(Activation::Clip(most)) => within(at.clone().key(word), most, 1e-6..=1e6)?,
+            Some(Activation::Leaky(shift)) => within(at.clone().key(word), shift, 1..=15)?,
+            _ => {}
+        }
+        let is_activation = |layer: &Layer| *layer == Layer::Relu || layer.activation().is_some();
         let (cause, help) = match before.iter().rfind(|layer| !matches!(layer, Layer::Head(_))) {
-            Some(layer) if sums(layer) => {
+            Some(sums) if is_linear(sums) || sums.branches().is_some() => {
                 let Some(Layer::Head(head)) = before.last() else {
-                    self.steps[value - 1].relu = true;
-                    return Ok(());
+                    return Ok(self.activate(activation, value));
                 };
-                let cause = format!("head `{}` stands before this \"relu\"", head.name);
-                return Err(Violation::new(at, cause)
-                    .help("put it behind the \"relu\", where it reads what the next layer reads"));
+                let cause = format!("head `{}` stands before this \"{word}\"", head.name);
+                let help = format!(
+                    "put it behind the \"{word}\", where it reads what the next layer reads"
+                );
+                return Err(Violation::new(at, cause).help(help));
             }
             None => (
-                "a \"relu\" cannot be the first layer",
+                format!("a \"{word}\" cannot be the first layer"),
                 "remove it: it belongs after a linear layer, a residual or a concat",
             ),
-            Some(Layer::Relu) => ("a second \"relu\" in a row does nothing", "remove one"),
+            Some(Layer::Relu) if activation.is_none() => {
+                ("a second \"relu\" in a row does nothing".into(), "remove one")
+            }
+            Some(before) if is_activation(before) => {
+                (format!("\"{word}\" is a second activation in a row"), "remove one")
+            }
             Some(_) => (
-                "this \"relu\" follows no linear layer",
-                "put it right after a linear layer, a residual or a concat, where it is free",
+                format!("this \"{word}\" follows no linear layer"),
+                match activation {
+                    None => {
+                        "put it right after a linear layer, a residual or a concat, where it is free"
+                    }
+                    Some(_) => "put it right after a linear layer, a residual or a concat",
+                },
             ),
         };
         Err(Violation::new(at, cause).help(help))
+    }
+
+    /// The value that an activation makes of the last step's.
+    fn activate(&mut self, activation: Option<Activation>, value: usize) -> usize {
+        let step = &mut self.steps[value - 1];
+        step.activation = activation;
+        let Some(activation) = activation else {
+            step.relu = true;
+            return value;
+        };
+        step.relu = matches!(activation, Activation::Clip(_));
+        let shape = self.shapes[value];
+        self.push("act", Op::Activation(activation), vec![value], shape)
     }
 
     /// Two linear layers without anything between them are one; with groups they are a separable
@@ -551,6 +638,7 @@ impl Planner<'_> {
             input,
             output,
             relu: false,
+            activation: None,
             head: None,
         });
         self.shapes.push(output);
@@ -997,8 +1085,11 @@ fn ends_in_sums(place: &Place, layers: &[Layer], what: &str) -> Result<(), Viola
     let sums = "a linear layer, `dense` or a convolution, whose sums are the outputs";
     match layers.last() {
         Some(layer) if is_linear(layer) => Ok(()),
-        Some(Layer::Relu) => Err(Violation::new(at, "a \"relu\" cannot be the last layer")
-            .help(format_args!("remove it: a {what} ends with {sums}"))),
+        Some(layer) if *layer == Layer::Relu || layer.activation().is_some() => {
+            let cause = format!("a \"{}\" cannot be the last layer", layer.word());
+            let help = format!("remove it: a {what} ends with {sums}");
+            Err(Violation::new(at, cause).help(help))
+        }
         Some(Layer::Head(head)) => {
             let cause = format!("head `{}` is behind the last layer of the {what}", head.name);
             Err(Violation::new(at, cause)

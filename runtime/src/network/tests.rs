@@ -188,6 +188,38 @@ fn sizes_of_windows() {
     assert_eq!(windows(row, "{ upsample = 3 }"), ["1×3: 1×192×2"]);
 }
 
+/// An activation is a step of its own, but for what a saturation does, and says so to the step
+/// before.
+#[test]
+fn activations() {
+    let text = ROW
+        .replacen("\"relu\"", "{ clipped_relu = 4 }", 1)
+        .replacen("\"relu\"", "\"sigmoid\"", 1)
+        .replacen("{ dense", "{ dense = { units = 5 } }, { leaky_relu = 3 }, { dense", 1);
+    let network = Network::parse("row", &text).unwrap();
+    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    let steps = network.plan().unwrap();
+    let told = |s: &plan::Step| format!("{} {:?} {} {}", s.name, s.from, s.kind(), s.output);
+    let expected = [
+        "conv_0 [0] conv 1×5 1×64×4",
+        "act_0 [1] clip 1×64×4",
+        "pool_0 [2] max pool 1×2 1×32×4",
+        "conv_1 [3] conv 1×5 1×28×4",
+        "act_1 [4] sigmoid 1×28×4",
+        "dense_0 [5] dense 5",
+        "act_2 [6] leaky ReLU 2^-3 5",
+        "dense_1 [7] dense 3",
+    ];
+    assert_eq!(steps.iter().map(told).collect::<Vec<_>>(), expected);
+    let before: Vec<_> = steps.iter().map(|step| (step.relu, step.activation)).collect();
+    let (none, clip) = ((false, None), plan::Activation::Clip(4.0));
+    let [sigmoid, leaky] = [plan::Activation::Sigmoid, plan::Activation::Leaky(3)];
+    let (sigmoid, leaky) = ((false, Some(sigmoid)), (false, Some(leaky)));
+    assert_eq!(before, [(true, Some(clip)), none, none, sigmoid, none, leaky, none, none]);
+    let signs = plan::signs(&steps, true);
+    assert_eq!(signs, [true, false, false, false, true, false, true, true, true]);
+}
+
 /// `conv1d` makes an image of one row of one axis or two; without it, two axes are rows and
 /// columns.
 #[test]
@@ -396,6 +428,21 @@ fn errors() {
         ("max_pool = { size = [1, 2] }", "upsample = 1"),
         ("max_pool = { size = [1, 2] }", "upsample = { size = 2 }"),
     ];
+    let of_activations = [
+        ("\"relu\"", "{ clipped_relu = 0 }"),
+        ("\"relu\"", "{ clipped_relu = \"6\" }"),
+        ("\"relu\"", "{ leaky_relu = 16 }"),
+        ("\"relu\"", "{ leaky_relu = 0.01 }"),
+        ("\"relu\"", "\"relu\", \"relu6\""),
+        ("\"relu\"", "\"leaky_relu\""),
+        ("{ max_pool = { size = [1, 2] } }", "\"tanh\""),
+        (
+            "    { conv2d = { channels = 4, kernel = [1, 5]",
+            "    \"sigmoid\",\n    { conv2d = { channels = 4, kernel = [1, 5]",
+        ),
+        ("{ dense = { units = 3 } }", "{ dense = { units = 3 } }, \"sigmoid\""),
+        ("\"relu\",\n    { max_pool", "\"sigmoid\", \"sigmoid\",\n    { max_pool"),
+    ];
     let of_heads = [
         ("\"mask\"", "\"class\""),
         ("\"mask\"", "\"conv_0\""),
@@ -455,6 +502,10 @@ fn errors() {
         ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),
         ("lstm", "gru"),
         ("{ highway = {} }", "\"last\""),
+        (
+            "{ dense = { units = 9 } }",
+            "{ dense = { units = 9 } },\n    \"tanh\", { dense = { units = 9 } }",
+        ),
         ("ema = 0.9", "validation = 0.1"),
         ("ema = 0.9", "learn_scales = true"),
     ];
@@ -491,6 +542,7 @@ fn errors() {
     let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
         .chain(of_images.map(|edit| (IMAGES, edit)))
         .chain(of_rows.map(|edit| (ROW, edit)))
+        .chain(of_activations.map(|edit| (ROW, edit)))
         .chain(of_concats.map(|edit| (CONCAT, edit)))
         .chain(of_heads.map(|edit| (HEADS, edit)))
         .chain(of_sounds.map(|edit| (SOUNDS, edit)))

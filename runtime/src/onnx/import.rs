@@ -77,11 +77,12 @@ pub struct Fate {
 
 /// Operators that are understood.
 #[rustfmt::skip]
-const OPERATORS: [&str; 31] = [
+const OPERATORS: [&str; 34] = [
     "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv",
     "DequantizeLinear", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
-    "Identity", "LogSoftmax", "MatMul", "MaxPool", "Mul", "QuantizeLinear", "ReduceMean", "Relu",
-    "Reshape", "Resize", "Shape", "Softmax", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Identity", "LeakyRelu", "LogSoftmax", "MatMul", "MaxPool", "Mul", "QuantizeLinear",
+    "ReduceMean", "Relu", "Reshape", "Resize", "Shape", "Sigmoid", "Softmax", "Squeeze", "Sub",
+    "Tanh", "Transpose", "Unsqueeze",
 ];
 /// Nodes of a network, at most.
 const MOST_NODES: usize = 1 << 16;
@@ -104,7 +105,8 @@ pub(super) struct Op {
 pub(super) enum Kind {
     Input,
     Linear(Layer, Weights),
-    Relu,
+    /// A function of each element: a ReLU or another one.
+    Activation(Layer),
     /// A layer without weights: a pooling, an upsampling.
     Pixels(Layer),
     Join(Join),
@@ -124,7 +126,7 @@ enum Became {
     Nothing(String),
     Layer(usize),
     Folded(usize),
-    Relu(Option<f32>),
+    Activation(String),
 }
 
 /// Reads the network of `path`.
@@ -426,7 +428,15 @@ impl<'a> Builder<'a> {
             "Gemm" => self.gemm(i, node),
             "MatMul" => self.mat_mul(i, node),
             "BatchNormalization" => self.batch_norm(i, node),
-            "Relu" => self.relu(i, node, None),
+            "Relu" => self.activation(i, node, Layer::Relu, "relu".into()),
+            "LeakyRelu" => self.leaky_relu(i, node),
+            // It is as the softmax below.
+            "Sigmoid" if node.output() == self.graph.output => {
+                self.pass(node)?;
+                same("left out: a label holds where what enters is positive")
+            }
+            "Sigmoid" => self.activation(i, node, Layer::Sigmoid, "sigmoid".into()),
+            "Tanh" => self.activation(i, node, Layer::Tanh, "tanh".into()),
             "Clip" => self.clip(i, node),
             "MaxPool" | "AveragePool" => self.pool(i, node),
             "GlobalAveragePool" => self.global_pool(i, node, true),
@@ -575,10 +585,7 @@ fn fate(node: &Node, became: &Became, names: &HashMap<usize, &str>) -> Fate {
         Became::Nothing(why) => why.clone(),
         Became::Layer(op) => name(op).map_or_else(unread, str::to_owned),
         Became::Folded(op) => name(op).map_or_else(unread, |layer| format!("within {layer}")),
-        Became::Relu(None) => "relu".into(),
-        Became::Relu(Some(most)) => {
-            format!("relu: without its upper end, {most}; the integers have ends of their own")
-        }
+        Became::Activation(layer) => layer.clone(),
     };
     Fate {
         node: node.proto.name.clone(),

@@ -6,8 +6,8 @@ use super::messages::{AttributeProto, DOUBLE, GraphProto, INT64, NodeProto, Valu
 use crate::error::Result;
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Output, Pool, PoolKind,
-    Recurrent, Upsample, gate_format,
+    Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Function, Highway, Layer,
+    Output, Pool, PoolKind, Recurrent, Upsample, gate_format,
 };
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join, Shape};
@@ -49,6 +49,7 @@ impl Graph {
             Layer::Conv2d(conv) => self.conv2d(conv, x, edge.0, layer.yields(edge)?.0),
             Layer::Pool(pool) => self.pool(pool, x, edge, layer.yields(edge)?.0),
             Layer::Upsample(upsample) => self.upsample(upsample, x, edge.0),
+            Layer::Activation(activation) => self.activation(activation, x, edge.1),
             Layer::Branches(branches) => self.branches(branches, x, edge)?,
             Layer::Head(head) => {
                 let mut reads = (x.to_string(), edge);
@@ -273,6 +274,21 @@ impl Graph {
         let rows = along("rows", &image, 1, [shape.height, upsample.size.h]);
         let z = along("pixels", &rows, 2, [shape.width, upsample.size.w]);
         self.flatten(&at("flat"), &z)
+    }
+
+    fn activation(&mut self, layer: &Activation, x: &str, format: Format) -> String {
+        let at = |value: &str| format!("{}/{value}", layer.name);
+        match &layer.function {
+            Function::Clip { max } => self.clip(&at("z"), x, [format.min(), *max]),
+            Function::Leaky { shift } => {
+                let above = self.clip(&at("above"), x, [0, format.max()]);
+                let below = self.clip(&at("below"), x, [format.min(), 0]);
+                let below = self.round_shift(&at("rounded"), &below, &[1], &[*shift as i32]);
+                self.node("Add", &at("z"), &[&above, &below], [])
+            }
+            Function::Sigmoid(table) => self.look_up(&at("z"), x, format, |v| table.sigmoid(v)),
+            Function::Tanh(table) => self.look_up(&at("z"), x, format, |v| table.tanh(v)),
+        }
     }
 
     fn branches(&mut self, layer: &Branches, x: &str, edge: (Shape, Format)) -> Result<String> {

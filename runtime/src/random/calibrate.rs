@@ -1,14 +1,14 @@
 //! Shifts, biases and formats from the integers that arrive.
 
-use super::recurrent::recurrent;
+use super::recurrent::{gates, recurrent};
 use super::sums::{Rows, Sums, Windows, rounded};
 use super::{DISTINCT, Figures, Made, Options, SATURATED, Stop, axes, work};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::golden;
 use crate::model::{self, Output};
-use crate::network::Network;
-use crate::network::plan::{self, Linear, Op, Pool, Step};
+use crate::network::plan::{self, Activation, Linear, Op, Pool, Step};
+use crate::network::{Bits, Network};
 use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array, Array1, Array3, Array4, Dimension};
 use rand::{RngExt, SeedableRng};
@@ -93,9 +93,20 @@ pub fn calibrate(
             Op::MaxPool(pool) => (Made::Pool, pooled(model::PoolKind::Max, step, pool, x)?),
             Op::AveragePool(pool) => (Made::Pool, pooled(model::PoolKind::Sum, step, pool, x)?),
             Op::Upsample(size) => (Made::Pool, upsampled(*size, step, x)),
+            Op::Activation(activation) => {
+                let function = model::Function::of(*activation, x.format, &network.bits)
+                    .ok_or_else(|| Error::internal(&step.name, "reads a format of another kind"))?;
+                let (name, format) = (step.name.clone(), function.yields(x.format));
+                let layer = model::Layer::Activation(model::Activation {
+                    name,
+                    function: function.clone(),
+                });
+                let data = golden::of_layer(&layer, &x.data, (x.shape, x.format))?;
+                (Made::Activation(function), Value { shape: step.output, format, data })
+            }
             Op::Join(join) => {
                 let sides = [x, at(step.from[1])?];
-                let value = joined(*join, sides, step, network.bits.activations);
+                let value = joined(*join, sides, step, &network.bits);
                 (Made::Join(value.format), value)
             }
             Op::Last => (Made::Pool, last_pixels(step, x)),
@@ -166,7 +177,7 @@ fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figure
     let share = |nonzeros: usize, entries: usize| nonzeros as f64 / entries.max(1) as f64;
     let linear = step.linear();
     let (r, density_b, density_c) = match made {
-        Made::Pool => return None,
+        Made::Pool | Made::Activation(_) => return None,
         Made::Linear(layer) => {
             let nonzeros = |w: &mut dyn Iterator<Item = &i8>| w.filter(|w| **w != 0).count();
             let (r, b, c) = match layer.as_ref() {
@@ -259,7 +270,7 @@ fn last_pixels(step: &Step, x: &Value) -> Value {
 }
 
 /// Two branches as one, in a format that suits it.
-fn joined(join: Join, [a, b]: [&Value; 2], step: &Step, bits: u32) -> Value {
+fn joined(join: Join, [a, b]: [&Value; 2], step: &Step, bits: &Bits) -> Value {
     let frac = a.format.frac.max(b.format.frac);
     let (up_a, up_b) = (frac - a.format.frac, frac - b.format.frac);
     let mut data: Vec<i64> = match join {
@@ -274,12 +285,29 @@ fn joined(join: Join, [a, b]: [&Value; 2], step: &Step, bits: u32) -> Value {
         }
     };
     let reals: Vec<f64> = data.iter().map(|v| *v as f64 * f64::powi(2.0, -frac)).collect();
-    let signed = !step.relu && (a.format.signed || b.format.signed);
-    let mut format = Format { signed, bits, frac: 0 };
-    // Finer than what arrives would say nothing more.
-    format.frac = suitable(&reals, format).min(frac);
+    let either = a.format.signed || b.format.signed || step.activation.is_some();
+    let mut format = suitable_format(&reals, !step.relu && either, step, bits);
+    if !step.activation.is_some_and(Activation::is_table) {
+        // Finer than what arrives would say nothing more.
+        format.frac = format.frac.min(frac);
+    }
     data.iter_mut().for_each(|v| *v = format.saturate(rounded(*v, frac - format.frac)));
     Value { shape: step.output, format, data }
+}
+
+/// The format for what a step yields, of which these are samples before they are rounded.
+fn suitable_format(reals: &[f64], signed: bool, step: &Step, bits: &Bits) -> Format {
+    let format = |reals: &[f64]| {
+        let format = Format { signed, bits: bits.activations, frac: 0 };
+        Format { frac: suitable(reals, format), ..format }
+    };
+    match step.activation {
+        Some(activation) if activation.is_table() => gates(bits),
+        Some(Activation::Clip(most)) => {
+            format(&reals.iter().map(|v| v.min(most)).collect::<Vec<_>>())
+        }
+        _ => format(reals),
+    }
 }
 
 /// The frac of a format of this sign and width at which about a share of [`CLIPPED`] of the values
@@ -625,10 +653,10 @@ impl Calibration<'_> {
             pixel.iter_mut().enumerate().for_each(|(c, v)| *v += offsets[[c, y, x]]);
         }
         let bits = &self.network.bits;
-        let output =
-            suitable(&values, Format { signed: !self.step.relu, bits: bits.activations, frac: 0 });
+        let output = suitable_format(&values, !self.step.relu, self.step, bits);
         let most = exponents.iter().copied().max().unwrap_or(0);
-        (Fracs { measured, output, product: output + bits.guard as i32 + most }, exponents, offsets)
+        let product = output.frac + bits.guard as i32 + most;
+        (Fracs { measured, output, product }, exponents, offsets)
     }
 
     fn choose(
@@ -645,10 +673,9 @@ impl Calibration<'_> {
         let output = if self.last {
             Output::Raw
         } else {
-            let (signed, bits) = (!self.step.relu, self.network.bits.activations);
             Output::Requantised {
-                shifts: exponents.mapv(|e| frac.product - frac.output - e),
-                format: Format { signed, bits, frac: frac.output },
+                shifts: exponents.mapv(|e| frac.product - frac.output.frac - e),
+                format: frac.output,
             }
         };
         Chosen { shifts, product_frac: frac.product, bias, output }
@@ -705,8 +732,8 @@ impl Calibration<'_> {
 struct Fracs {
     /// Fractional bits of y while scales were measured.
     measured: i32,
-    /// Fractional bits of what leaves.
-    output: i32,
+    /// The format of what leaves.
+    output: Format,
     /// Fractional bits of the products.
     product: i32,
 }

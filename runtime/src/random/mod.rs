@@ -190,6 +190,7 @@ fn provenance(network: &Network, options: &Options) -> Provenance {
 enum Made {
     Linear(Box<model::Layer>),
     Join(Format),
+    Activation(model::Function),
     Pool,
 }
 
@@ -221,6 +222,9 @@ fn assemble<'a>(
             (Made::Linear(layer), ..) => *layer,
             (Made::Join(format), _, Some((body, shortcut, join))) => {
                 model::Layer::Branches(model::Branches { name, body, shortcut, join, format })
+            }
+            (Made::Activation(function), ..) => {
+                model::Layer::Activation(model::Activation { name, function })
             }
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),

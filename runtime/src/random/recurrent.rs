@@ -17,6 +17,11 @@ const SPREAD: f64 = 1.5;
 /// That of h, about.
 const HIDDEN: f64 = 0.4;
 
+/// The format in which tables are looked up.
+pub fn gates(bits: &Bits) -> Format {
+    Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE }
+}
+
 /// A layer whose gates spread as those of a trained one, where the elements of x, in this format,
 /// have this standard deviation.
 pub fn recurrent(
@@ -28,7 +33,7 @@ pub fn recurrent(
 ) -> Recurrent {
     let (n_in, n, r) = (step.input.channels, step.output.channels, of.r);
     let signed = |bits: u32, frac: i32| Format { signed: true, bits, frac };
-    let format = signed(bits.gates, bits.gates as i32 - GATE_RANGE);
+    let format = gates(bits);
     let activations = bits.activations.max(2);
     let hidden = signed(activations, activations as i32 - 1);
     // The h of a GRU is within ±1; the c of an LSTM grows beyond.

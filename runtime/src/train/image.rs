@@ -1,5 +1,6 @@
 //! Training over single samples: images, and vectors, which are images of one pixel.
 
+mod activation;
 mod augment;
 mod concat;
 mod exact;

@@ -1,7 +1,10 @@
 //! Real numbers as integers: the rounding, the formats and the coefficients that both kinds of
 //! network choose.
 
+use super::cells::Units;
 use crate::format::Format;
+use crate::network::Bits;
+use crate::network::plan::{Activation, Step};
 use ndarray::Array2;
 
 /// 2^n, exact for the exponents at hand.
@@ -71,6 +74,21 @@ pub fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
     let coarsest = bits as i32 - 1 - largest.log2().ceil() as i32;
     let candidates = (coarsest - 1..coarsest + 8).map(|f| f.clamp(-32, 48));
     candidates.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0)
+}
+
+/// The format of what a step yields, signed or not, of which samples are `y` before they are
+/// rounded. What a table is looked up with has the format of gates; what is cut off above needs no
+/// room there.
+pub fn format_of(y: &Array2<f64>, signed: bool, step: &Step, bits: &Bits) -> Format {
+    let format = |y: &Array2<f64>| {
+        let bits = bits.activations;
+        Format { signed, bits, frac: best_frac(y, signed, bits) }
+    };
+    match step.activation {
+        Some(activation) if activation.is_table() => Units::gate_of(bits),
+        Some(Activation::Clip(most)) => format(&y.mapv(|v| v.min(most))),
+        _ => format(y),
+    }
 }
 
 /// The pair (a, t) with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with

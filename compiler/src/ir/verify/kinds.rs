@@ -2,7 +2,7 @@
 
 use super::range::{Range, exact, shift};
 use super::{Around, Check, element, format_is_sound, has_pads, index, kernel_is_right, lie_on};
-use crate::ir::gated::{Blend, Cell, Curve};
+use crate::ir::gated::{Blend, Cell, Curve, Function};
 use crate::ir::{Edge, Kernel, Kind, Layer, OpKind, Windows};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{self as runtime, Along, Extent, Format, Shape};
@@ -28,6 +28,10 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
         Kind::Upsample { size } => {
             as_it_is()?;
             upsample(from, to, *size)
+        }
+        Kind::Activation { function } => {
+            as_it_is()?;
+            activation(from, to, function)
         }
         Kind::Add { shifts, shift } => {
             as_it_is()?;
@@ -169,6 +173,43 @@ fn upsample(from: &Edge, to: &Edge, size: Extent) -> Check {
         return Err(format!("makes {} of {}", to.format, from.format));
     }
     channels(to, "its pixels", |c| Ok(element(from, c)))
+}
+
+fn activation(from: &Edge, to: &Edge, function: &Function) -> Check {
+    if to.shape != from.shape || to.whole != from.whole || to.channels != from.channels {
+        return Err(format!("makes {} of {}, or other channels", to.shape, from.shape));
+    }
+    let (format, whole) = (from.format, Range::whole(from.format));
+    let yields = match function {
+        Function::Clip { max } if !(0..=whole.hi).contains(&i128::from(*max)) => {
+            return Err(format!("clips {format} at {max}"));
+        }
+        Function::Leaky { shift } if !format.signed || !(1..=15).contains(shift) => {
+            return Err(format!("makes {format} leaky by {shift}"));
+        }
+        Function::Clip { .. } | Function::Leaky { .. } => format,
+        Function::Curve(Curve { sigmoid, frac, .. }) => {
+            let bits = if *sigmoid { frac + 1 } else { frac + 2 };
+            Format { signed: !sigmoid, bits, frac: *frac as i32 }
+        }
+    };
+    if to.format != yields {
+        return Err(format!("makes {} of {format}, not {yields}", to.format));
+    }
+    match function {
+        Function::Clip { max } => {
+            channels(to, "its values", |c| element(from, c).image(|v| Ok(v.min(i128::from(*max)))))
+        }
+        Function::Leaky { shift: right } => channels(to, "its values", |c| {
+            element(from, c).image(|v| if v < 0 { shift(v, i64::from(*right)) } else { Ok(v) })
+        }),
+        Function::Curve(curve) => {
+            let table = Table::of(curve, curve.sigmoid, format)?;
+            channels(to, "values of its table", |c| {
+                table.image(element(from, c)).ok_or("has no value".into())
+            })
+        }
+    }
 }
 
 fn last(from: &Edge, to: &Edge) -> Check {

@@ -114,7 +114,7 @@ impl From<&folded::Requantiser> for Requantise {
 }
 
 fn rom(table: Table, words: usize, data: usize, in_turn: bool) -> Vec<Rom> {
-    vec![Rom { table, words, address: address_bits(words), data, in_turn, lookups: &[] }]
+    vec![Rom { table, words, address: address_bits(words), data, in_turn, lookups: vec![] }]
 }
 
 impl Part for Array {

@@ -20,7 +20,7 @@ pub use lines::{Lines, Reader, Upsample, Window};
 pub use order::Patches;
 pub use queue::{Fifo, Fork, Register};
 pub use segment::Segment;
-pub use units::{Add, Cell, Concat, Highway, Last, Lookup, Recall, Tanh};
+pub use units::{Add, Cell, Concat, Curves, Highway, Last, Lookup, Recall, Rectify};
 pub use width::{Repack, Serialiser, Widen};
 
 use super::Stream;
@@ -58,8 +58,8 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup,
-    Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
+    Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Rectify, Curves,
+    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
 }
 
 /// What is known of a primitive.
@@ -233,6 +233,8 @@ pub enum Table {
     Sigmoid,
     /// The table of tanh.
     Tanh,
+    /// The table of the one curve that a layer has.
+    Curve,
 }
 
 impl Table {
@@ -246,6 +248,7 @@ impl Table {
             Table::Rows => "table_rom",
             Table::Sigmoid => "sigmoid_rom",
             Table::Tanh => "tanh_rom",
+            Table::Curve => "curve_rom",
         }
     }
 
@@ -254,7 +257,7 @@ impl Table {
     pub fn ports(self) -> [&'static str; 2] {
         match self {
             Table::Wb | Table::Coefficients | Table::Wc | Table::Outputs => ["rom", "rom"],
-            Table::Rows => ["table", "table"],
+            Table::Rows | Table::Curve => ["table", "table"],
             Table::Sigmoid => ["table", "sigmoid"],
             Table::Tanh => ["table", "tanh"],
         }
@@ -275,7 +278,7 @@ pub struct Rom {
     pub in_turn: bool,
     /// What is looked up in a clock, each in a ROM of its own, the first in the low bits of the
     /// wires; empty where the ROM is one of a kind.
-    pub lookups: &'static [&'static str],
+    pub lookups: Vec<String>,
 }
 
 impl Rom {

@@ -4,7 +4,7 @@ use super::{Around, Count, Ends, Part, Pipe, Rom, Size, State, Table, counter, p
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
 use crate::figures::{Cells, Memory, MemoryKind};
-use crate::ir::gated::{self, Blend};
+use crate::ir::gated::{self, Blend, Curve};
 use crate::stream::Stream;
 use strassenc_runtime::error::count;
 use strassenc_runtime::{self as runtime, Format};
@@ -40,9 +40,20 @@ pub struct Lookup {
     pub rows: usize,
 }
 
-/// tanh of a filter's output, one a word.
+/// min(x, max) of each element x, or where it is negative round(x · 2^-shift), half up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tanh {
+pub struct Rectify {
+    /// From 0 to the largest integer of the format, where nothing is clipped.
+    pub max: i64,
+    /// 0 where negative elements stay.
+    pub shift: u32,
+}
+
+/// σ or tanh of each element, from a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curves {
+    /// σ, else tanh.
+    pub sigmoid: bool,
     /// Fractional bits of the table.
     pub frac: u32,
 }
@@ -114,6 +125,12 @@ impl Cell {
     }
 }
 
+impl From<&Curve> for Curves {
+    fn from(curve: &Curve) -> Self {
+        Curves { sigmoid: curve.sigmoid, frac: curve.frac }
+    }
+}
+
 impl From<&Blend> for Highway {
     fn from(blend: &Blend) -> Self {
         Highway { frac: blend.sigmoid.frac, format: blend.format }
@@ -121,9 +138,13 @@ impl From<&Blend> for Highway {
 }
 
 /// σ or tanh of so many bits.
-fn curve(table: Table, bits: u32, frac: u32, lookups: &'static [&'static str]) -> Rom {
+fn curve(table: Table, bits: u32, frac: u32, lookups: Vec<String>) -> Rom {
     let (address, data) = (bits as usize - 1, frac as usize + 1);
     Rom { table, words: 1 << address, address, data, in_turn: false, lookups }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 /// σ or tanh of so many bits: a magnitude, its table's row, a value and its sign.
@@ -297,7 +318,7 @@ impl Part for Lookup {
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
         let words = self.rows * self.words.next_power_of_two();
         let (address, data) = (address_bits(words), ends.z().bits());
-        vec![Rom { table: Table::Rows, words, address, data, in_turn: false, lookups: &[] }]
+        vec![Rom { table: Table::Rows, words, address, data, in_turn: false, lookups: vec![] }]
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
@@ -336,25 +357,67 @@ impl State for Row {
     }
 }
 
-impl Part for Tanh {
+impl Part for Rectify {
     fn modules(&self) -> &'static [&'static str] {
-        &["strassenc_tanh", "strassenc_curve"]
+        &["strassenc_rectify"]
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words, ends.z().words], [ends.x().lanes, 1], [ends.z().lanes, 1]]
+        ends.same()
     }
 
     fn banner(&self, _: &Ends) -> String {
-        "tanh, filter by filter".into()
+        match self.shift {
+            0 => format!("No more than {}", self.max),
+            shift => format!("What is negative by 2^{shift}, rounded"),
+        }
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        format!(".V_BITS({}), .FRAC({})", ends.x().format.bits, self.frac)
+        let Stream { lanes, format, .. } = ends.x();
+        let (bits, signed) = (format.bits, u8::from(format.signed));
+        format!(
+            ".LANES({lanes}), .BITS({bits}), .SIGNED({signed}), .MAX({bits}'d{}), .SHIFT({})",
+            self.max, self.shift
+        )
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(1, ends))
+    }
+
+    fn size(&self, ends: &Ends) -> Size {
+        let bits = ends.z().bits();
+        Size::new(bits + 2, 0, bits)
+    }
+}
+
+impl Part for Curves {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_curves", "strassenc_curve"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, z) = (ends.x(), ends.z());
+        let bits = self.frac as usize + if self.sigmoid { 1 } else { 2 };
+        vec![[x.words, z.words], [x.lanes, z.lanes], [z.format.bits as usize, bits]]
+    }
+
+    fn banner(&self, ends: &Ends) -> String {
+        let curve = if self.sigmoid { "The logistic function" } else { "tanh" };
+        format!("{curve}, {} a word", count(ends.z().lanes, "element"))
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (Stream { lanes, format, .. }, sigmoid) = (ends.x(), u8::from(self.sigmoid));
+        let (bits, frac) = (format.bits, self.frac);
+        format!(".LANES({lanes}), .V_BITS({bits}), .FRAC({frac}), .SIGMOID({sigmoid})")
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
-        vec![curve(Table::Tanh, ends.x().format.bits, self.frac, &["z"])]
+        let Stream { lanes, format, .. } = ends.x();
+        let lookups = (0..*lanes).map(|lane| lane.to_string()).collect();
+        vec![curve(Table::Curve, format.bits, self.frac, lookups)]
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
@@ -362,8 +425,12 @@ impl Part for Tanh {
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        let mut size = curve_size(ends.x().format.bits, self.frac);
-        size.cells.registers += 3;
+        let (Stream { lanes, format, .. }, mut size) = (ends.x(), Size::new(3, 0, 0));
+        for _ in 0..*lanes {
+            let one = curve_size(format.bits, self.frac);
+            size = size.and(one.cells);
+            size.work += one.work;
+        }
         size.and(users(3))
     }
 }
@@ -498,9 +565,10 @@ impl Part for Cell {
             runtime::Cell::Lstm => [&["i", "f", "o"], &["g", "c"]],
             runtime::Cell::Gru => [&["r", "z"], &["v"]],
         };
+        let [of_sigmoid, of_tanh] = lookups.map(names);
         vec![
-            curve(Table::Sigmoid, bits, sigmoid, lookups[0]),
-            curve(Table::Tanh, bits, tanh, lookups[1]),
+            curve(Table::Sigmoid, bits, sigmoid, of_sigmoid),
+            curve(Table::Tanh, bits, tanh, of_tanh),
         ]
     }
 
@@ -650,7 +718,7 @@ impl Part for Highway {
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
-        vec![curve(Table::Sigmoid, ends.x().format.bits, self.frac, &["t"])]
+        vec![curve(Table::Sigmoid, ends.x().format.bits, self.frac, names(&["t"]))]
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {

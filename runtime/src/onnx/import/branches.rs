@@ -8,8 +8,8 @@ use crate::shape::Join;
 pub(super) enum Item {
     /// One that reads what the one before it yields.
     Layer(usize, Layer),
-    /// max(0, x), which belongs to what is before it.
-    Relu,
+    /// A function of each element, which belongs to what is before it.
+    Activation(usize, Layer),
     /// Two branches.
     Join(usize, Join, Vec<Item>, Vec<Item>),
 }
@@ -48,7 +48,9 @@ impl Chains<'_> {
         for op in way.into_iter().rev() {
             match &self.ops[op].kind {
                 Kind::Input => {}
-                Kind::Relu => relu(&mut items).map_err(|cause| (op, cause))?,
+                Kind::Activation(layer) => {
+                    activation(&mut items, op, layer).map_err(|cause| (op, cause))?;
+                }
                 Kind::Linear(layer, _) => {
                     if let Some(Item::Layer(_, before)) = items.last()
                         && ungrouped(before)
@@ -99,19 +101,26 @@ fn ends_linear(items: &[Item]) -> bool {
     matches!(items.last(), Some(Item::Layer(_, layer)) if is_linear(layer))
 }
 
-/// Puts max(0, x) behind a linear layer or a join: what is picked of values, as the largest of a
-/// window, is picked of max(0, x) as well.
-fn relu(items: &mut Vec<Item>) -> Result<(), &'static str> {
+/// Puts a function behind a linear layer or a join: what is picked of values, as the largest of a
+/// window, is picked of what a function makes of them as well, since none of ours ever falls.
+fn activation(items: &mut Vec<Item>, op: usize, layer: &Layer) -> Result<(), &'static str> {
     let picks =
         |item: &Item| matches!(item, Item::Layer(_, Layer::MaxPool(_) | Layer::Upsample(_)));
     let at = items.iter().rposition(|item| !picks(item)).map_or(0, |i| i + 1);
     match at.checked_sub(1).map(|i| &items[i]) {
-        Some(Item::Relu) => {}
-        Some(Item::Layer(_, layer)) if is_linear(layer) => items.insert(at, Item::Relu),
-        Some(Item::Join(..)) => items.insert(at, Item::Relu),
+        // What is never negative stays.
+        Some(Item::Activation(
+            _,
+            Layer::Relu | Layer::Relu6 | Layer::ClippedRelu(_) | Layer::Sigmoid,
+        )) if *layer == Layer::Relu => {}
+        Some(Item::Activation(..)) => return Err("is a function of what another function yields"),
+        Some(Item::Layer(_, before)) if is_linear(before) => {
+            items.insert(at, Item::Activation(op, layer.clone()));
+        }
+        Some(Item::Join(..)) => items.insert(at, Item::Activation(op, layer.clone())),
         _ => {
             return Err(
-                "is max(0, x) of what neither a linear layer nor a sum or concatenation yields",
+                "is a function of what neither a linear layer nor a sum or concatenation yields",
             );
         }
     }
@@ -123,7 +132,12 @@ pub(super) fn layers(items: Vec<Item>, order: &mut Vec<usize>) -> Vec<Layer> {
     let mut all = vec![];
     for item in items {
         all.push(match item {
-            Item::Relu => Layer::Relu,
+            // A relu is no step of a plan.
+            Item::Activation(_, Layer::Relu) => Layer::Relu,
+            Item::Activation(op, layer) => {
+                order.push(op);
+                layer
+            }
             Item::Layer(op, layer) => {
                 order.push(op);
                 layer

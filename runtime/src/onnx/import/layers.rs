@@ -366,23 +366,51 @@ impl Builder<'_> {
         Ok(Became::Layer(op))
     }
 
-    pub(super) fn relu(&mut self, i: usize, node: &Node, most: Option<f32>) -> Result<Became> {
+    /// A function of each element, `layer`; `told` is what became of the node.
+    pub(super) fn activation(
+        &mut self,
+        i: usize,
+        node: &Node,
+        layer: Layer,
+        told: String,
+    ) -> Result<Became> {
         let value = self.raw(node, 0)?;
         if value.op == 0 {
-            if self.options.signed {
-                return Err(node.refused("is max(0, x) of the network's input"));
+            if self.options.signed || layer != Layer::Relu {
+                let cause = format!("is a function of the network's input, {told}");
+                return Err(node.refused(cause).help("put a linear layer before it"));
             }
             self.pass(node)?;
             return Ok(Became::Nothing("changes nothing: the input is not negative".into()));
         }
-        if let Kind::Relu = self.ops[value.op].kind {
+        if let Kind::Activation(Layer::Relu) = self.ops[value.op].kind
+            && layer == Layer::Relu
+        {
             self.pass(node)?;
             return Ok(Became::Nothing("changes nothing".into()));
         }
         let shape = self.ops[value.op].output;
-        let op = self.push(i, Kind::Relu, vec![value.op], shape)?;
+        let op = self.push(i, Kind::Activation(layer), vec![value.op], shape)?;
         self.yields(node, op, value.view);
-        Ok(Became::Relu(most))
+        Ok(Became::Activation(told))
+    }
+
+    /// The slope below 0 becomes the nearest power of two.
+    pub(super) fn leaky_relu(&mut self, i: usize, node: &Node) -> Result<Became> {
+        let alpha = node.real("alpha", 0.01);
+        if alpha == 0.0 {
+            return self.activation(i, node, Layer::Relu, "relu".into());
+        }
+        let shift = -alpha.log2().round();
+        if !(1.0..=15.0).contains(&shift) {
+            let cause = format!("has a slope of {alpha} below 0; understood are 2^-1 to 2^-15");
+            return Err(node.refused(cause));
+        }
+        let mut told = format!("leaky_relu = {shift}");
+        if alpha != (-shift).exp2() {
+            told += &format!(": the slope 2^-{shift} in the place of {alpha}");
+        }
+        self.activation(i, node, Layer::LeakyRelu(shift as u32), told)
     }
 
     pub(super) fn clip(&mut self, i: usize, node: &Node) -> Result<Became> {
@@ -393,7 +421,12 @@ impl Builder<'_> {
             }
         }
         match bounds {
-            [0.0, most] if most > 0.0 => self.relu(i, node, most.is_finite().then_some(most)),
+            [0.0, f32::INFINITY] => self.activation(i, node, Layer::Relu, "relu".into()),
+            [0.0, 6.0] => self.activation(i, node, Layer::Relu6, "relu6".into()),
+            [0.0, most] if (1e-6..=1e6).contains(&most) => {
+                let told = format!("clipped_relu = {most}");
+                self.activation(i, node, Layer::ClippedRelu(most.into()), told)
+            }
             [least, most] => {
                 let cause = format!("keeps values within {least} to {most}; understood is from 0");
                 Err(node.refused(cause))

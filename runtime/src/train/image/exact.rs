@@ -4,7 +4,9 @@
 //! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it
 //! exactly, in any order.
 
+use super::activation::Elementwise;
 use super::concat::Concat;
+use super::frozen::FrozenLayer;
 use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
 use super::steps::{Passed, Steps};
@@ -58,10 +60,23 @@ pub enum Kind<L> {
     /// The sums of windows, which stand for the means where a window's size is a power of two, as
     /// those of the single pixels of an upsampling are.
     SumPool(Windows),
+    /// A function of each element.
+    Activation(Elementwise),
     /// A sum, requantised.
     Add(Format),
     /// Two values side by side, requantised.
     Concat(Concat, Format),
+}
+
+impl Kind<FrozenLayer> {
+    /// The format of what a linear layer yields, or what joins two values; none where sums leave
+    /// the network.
+    pub fn requantised(&self) -> Option<Format> {
+        match self {
+            Kind::Linear(layer) => layer.fixed.format,
+            kind => kind.joined(),
+        }
+    }
 }
 
 impl<L> Kind<L> {
@@ -117,6 +132,7 @@ impl<L: AsRef<Exact>> Node<L> {
                 windows.largest(a, z, which);
             }
             Kind::SumPool(windows) => windows.share(a, z),
+            Kind::Activation(function) => function.forward(a, z),
             Kind::Add(format) => {
                 let requantise = requantiser(*format);
                 Zip::from(z).and(&a).and(&b).for_each(|z, &a, &b| *z = requantise(a + b));
@@ -173,6 +189,9 @@ fn branch(
             }
             model::Layer::Upsample(upsample) => {
                 Kind::SumPool(Windows::nearest(upsample.size, edge.0, yields.0))
+            }
+            model::Layer::Activation(activation) => {
+                Kind::Activation(Elementwise::new(activation.function.clone(), edge.1))
             }
             model::Layer::Branches(branches) => {
                 let (body, (shape, _)) = branch(&branches.body, (value, edge), nodes)?;

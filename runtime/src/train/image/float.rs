@@ -8,7 +8,7 @@ use super::patches::{Patches, Windows, fit, piece};
 use super::rows::Rows;
 use super::spn::Spn;
 use crate::network::Network;
-use crate::network::plan::{self, Op};
+use crate::network::plan::{self, Activation, Op};
 use crate::shape::Join;
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, Real, vectorised};
@@ -49,6 +49,8 @@ pub enum Layer<T> {
     MaxPool(Windows, Array2<u32>),
     /// The mean of windows.
     AveragePool(Windows),
+    /// A function of each element.
+    Activation(Activation),
     /// The sum of two values, and whether max(0, x) follows.
     Add {
         /// Whether max(0, x) follows.
@@ -143,6 +145,7 @@ impl<T: Real> Layer<T> {
                 windows.largest(inputs[0], z, which);
             }
             Layer::AveragePool(windows) => windows.mean(inputs[0], z),
+            Layer::Activation(activation) => activation.forward(inputs[0], z),
             Layer::Add { relu } => add(inputs, *relu, z),
             Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, z),
         }
@@ -158,6 +161,7 @@ impl<T: Real> Layer<T> {
                 windows.largest(inputs[0], &mut z, &mut Array2::zeros((inputs[0].nrows(), outputs)))
             }
             Layer::AveragePool(windows) => windows.mean(inputs[0], &mut z),
+            Layer::Activation(activation) => activation.forward(inputs[0], &mut z),
             Layer::Add { relu } => add(inputs, *relu, &mut z),
             Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, &mut z),
         }
@@ -290,6 +294,7 @@ impl<T: Real> Float<T> {
                 Op::Upsample(size) => {
                     Layer::AveragePool(Windows::nearest(*size, step.input, step.output))
                 }
+                Op::Activation(activation) => Layer::Activation(*activation),
                 Op::Join(Join::Add) => Layer::Add { relu: step.relu },
                 Op::Join(Join::Concat) => {
                     Layer::Concat { concat: Concat::new(step.input, step.output), relu: step.relu }
@@ -381,6 +386,9 @@ impl<T: Real> Float<T> {
                         windows.to_largest(dz.view(), which, dx, into)
                     }
                     Layer::AveragePool(windows) => windows.to_all(dz.view(), dx, into),
+                    Layer::Activation(activation) => {
+                        activation.backward(dz.view(), [x.view(), z.view()], dx, into)
+                    }
                     Layer::Add { relu } => add_gradient(dz, z, *relu, dx, into),
                     Layer::Concat { concat, relu } => {
                         let low = least(*relu);
@@ -663,6 +671,33 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Every activation, behind linear layers, a sum and concatenations, one of which has two sides
+    /// that are never negative.
+    pub fn activated() -> Network {
+        let text = r#"name = "t"
+input = { shape = [5, 4, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = 3, pad = 1, r = 5 } },
+    { leaky_relu = 2 },
+    { residual = { body = [
+        { conv2d = { channels = 3, kernel = 1, r = 4 } },
+        "tanh",
+        { conv2d = { channels = 3, kernel = 3, pad = 1, r = 4 } },
+    ] } },
+    { clipped_relu = 0.75 },
+    { concat = { body = [{ conv2d = { channels = 2, kernel = 1, r = 3 } }, "sigmoid"] } },
+    { leaky_relu = 1 },
+    { max_pool = { size = 2 } },
+    { concat = { body = [{ conv2d = { channels = 2, kernel = 1, r = 3 } }, "tanh"] } },
+    "tanh",
+    { dense = { units = 5, r = 6 } },
+    "relu6",
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     /// Aims of such a network: the same classes of all outputs, that count differently.
     pub fn aims<'a>(network: &Network, labels: &'a [u32]) -> Aims<'a> {
         let weights = [0.7, 2.0].into_iter();
@@ -703,6 +738,7 @@ layers = [
             (oblong(), 600),
             (headed(), 200),
             (signals(), 500),
+            (activated(), 200),
         ] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
@@ -756,9 +792,9 @@ layers = [
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        for (mut network, quantiser) in [vectors(), images(), pooled(), oblong(), signals()]
-            .iter()
-            .flat_map(|n| quantisers.map(|q| (n.clone(), q)))
+        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated()];
+        for (mut network, quantiser) in
+            networks.iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
             (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -815,10 +851,8 @@ layers = [
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for (network, n) in [vectors(), images(), pooled(), oblong(), signals()]
-            .into_iter()
-            .flat_map(|n| [(n.clone(), 9), (n, 1300)])
-        {
+        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated()];
+        for (network, n) in networks.into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch_of(n, &network, &mut rng);

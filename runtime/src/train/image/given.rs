@@ -6,12 +6,11 @@ use super::quantise::{fold_with, sums_of, to_model};
 use super::spn::outputs_of;
 use crate::data::Values;
 use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::model::{Model, Provenance};
 use crate::network::Network;
 use crate::network::plan::{Linear, Step};
 use crate::train::optimiser::Parameter;
-use crate::train::quantise::{best_frac, power};
+use crate::train::quantise::{format_of, power};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// A linear layer `y = W_c[a ⊙ (W_b x)] + b`.
@@ -132,8 +131,7 @@ fn frozen(
         patches.crop(y.view(), &mut Array2::zeros((0, 0))).to_owned()
     }));
     y += bias;
-    let (signed, width) = (leaves || !step.relu, bits.activations);
-    let frac = best_frac(&y, signed, width);
+    let format = format_of(&y, leaves || !step.relu, step, bits);
     let fixed = Fixed {
         patches,
         groups,
@@ -143,10 +141,10 @@ fn frozen(
         means: Array1::zeros(a.len()),
         exponents: Array1::zeros(c_out),
         input_frac,
-        product_frac: frac + bits.guard as i32,
+        product_frac: format.frac + bits.guard as i32,
         coefficient_bits: bits.coefficients,
         coefficient_terms: bits.coefficient_terms,
-        format: (!leaves).then_some(Format { signed, bits: width, frac }),
+        format: (!leaves).then_some(format),
         loadable: None,
     };
     let parameter = |v: &Array1<f64>| Parameter::new(v.clone().insert_axis(Axis(0)));

@@ -8,9 +8,9 @@ use super::norm::{EPSILON, Moments};
 use super::quantise::{fold_with, sums_of};
 use super::spn::Spn;
 use crate::error::{Error, Result};
-use crate::model;
-use crate::network::Network;
-use crate::network::plan::Step;
+use crate::model::{self, Function};
+use crate::network::plan::{Op, Step};
+use crate::network::{Bits, Network};
 use crate::train::loadable::{Loadable, Ranges};
 use crate::train::optimiser::Parameter;
 use crate::train::quantise::power;
@@ -51,6 +51,7 @@ pub fn loaded(
         && !network.has_memory()
         && steps.len() == nodes.len()
         && steps.iter().zip(&nodes).all(|(step, node)| step.from == node.from)
+        && steps.iter().zip(&nodes).all(|(step, node)| applies(step, &node.kind, &network.bits))
         && steps.iter().filter(|step| step.linear().is_some()).count() == given.len();
     if !same {
         return Err(differs("has other layers than the model of the build"));
@@ -93,6 +94,17 @@ pub fn loaded(
         return Err(differs("computes something else than the model of the build"));
     }
     Ok(frozen)
+}
+
+/// Whether a node is the activation that a step is, and no activation where that is none.
+fn applies(step: &Step, kind: &Kind<Exact>, bits: &Bits) -> bool {
+    match (&step.op, kind) {
+        (Op::Activation(activation), Kind::Activation(function)) => {
+            Function::of(*activation, function.format, bits).as_ref() == Some(&function.function)
+        }
+        (Op::Activation(_), _) | (_, Kind::Activation(_)) => false,
+        _ => true,
+    }
 }
 
 /// Samples that the network is compared with the model on.

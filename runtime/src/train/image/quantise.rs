@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::activation::Elementwise;
 use super::concat::Concat;
 use super::exact::{Kind, Node, Trace};
 use super::float::{Float, Layer};
@@ -13,14 +14,14 @@ use super::spn::{Spn, by_groups, outputs_of};
 use super::steps::{Passed, Steps};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
-use crate::network::plan::{self, Linear, Op, Step};
+use crate::network::plan::{self, Activation, Linear, Op, Step};
 use crate::network::{self, Bits, Network};
 use crate::recurrent::Cell;
 use crate::shape::Join;
 use crate::train::cells::Units;
 use crate::train::linear::Products;
 use crate::train::optimiser::Parameter;
-use crate::train::quantise::{best_frac, power, requantiser};
+use crate::train::quantise::{best_frac, format_of, power, requantiser};
 use crate::train::recurrent::{Recurrent, order, readers};
 use crate::train::ternary::signs;
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip, s};
@@ -32,7 +33,7 @@ use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip, s};
 pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
     let mut layers = float.trained();
     let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| match layers.next() {
-        Some(Layer::Spn(spn)) => fold_layer(spn, network, frac, x, step.relu),
+        Some(Layer::Spn(spn)) => fold_layer(spn, network, frac, x, step),
         Some(Layer::Recurrent(rows)) => fold_gates(&rows.layer, &network.bits, frac),
         _ => unreachable!("a layer for each step that trains"),
     };
@@ -90,7 +91,6 @@ pub fn fold_with(
             }
             Op::Join(join) => {
                 let (other, other_frac) = &values[step.from[1]];
-                let (signed, bits) = (signs[i + 1], bits.activations);
                 let mut y = empty();
                 match join {
                     Join::Add => y.assign(&(x + other)),
@@ -100,19 +100,30 @@ pub fn fold_with(
                         |v| v,
                     ),
                 }
-                let best = best_frac(&y, signed, bits);
-                let frac = match join {
-                    Join::Add => best,
+                let mut format = format_of(&y, signs[i + 1], step, bits);
+                let is_looked_up = step.activation.is_some_and(Activation::is_table);
+                if *join == Join::Concat && !is_looked_up {
                     // Finer than what arrives would say nothing more.
-                    Join::Concat => best.min(*frac.max(other_frac)),
-                };
-                let format = match given {
-                    Some(formats) => formats[joins.len()],
-                    None => Format { signed, bits, frac },
-                };
+                    format.frac = format.frac.min(*frac.max(other_frac));
+                }
+                if let Some(formats) = given {
+                    format = formats[joins.len()];
+                }
                 y.mapv_inplace(requantiser(format));
                 joins.push(format);
                 (y, format.frac)
+            }
+            Op::Activation(activation) => {
+                // It is right behind what it reads, whose format suits it.
+                let format = match steps[i - 1].op {
+                    Op::Join(_) => joins.last().copied(),
+                    _ => layers.last().and_then(|layer: &FrozenLayer| layer.fixed.format),
+                };
+                let function = Elementwise::of(*activation, format, bits)
+                    .expect("the format of what an activation reads suits it");
+                let mut z = empty();
+                function.forward(x.view(), &mut z);
+                (z, function.yields().frac)
             }
             Op::Recurrent(cell, ..) => {
                 let gates = layer(step, *frac, x.view());
@@ -222,7 +233,7 @@ fn fold_layer(
     network: &Network,
     input_frac: i32,
     x: ArrayView2<f64>,
-    relu: bool,
+    step: &Step,
 ) -> FrozenLayer {
     let bits = &network.bits;
     let (patches, groups) = (spn.patches(), spn.groups());
@@ -302,8 +313,7 @@ fn fold_layer(
         Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
         y *= &powers;
         y += &bias.row(0);
-        let (signed, bits) = (!relu, bits.activations);
-        Some(Format { signed, bits, frac: best_frac(&y, signed, bits) })
+        Some(format_of(&y, !step.relu, step, bits))
     } else {
         units *= alpha_c;
         y *= alpha_c;
@@ -466,6 +476,7 @@ fn image_layers<'a>(
                 let gates = dense_layer(name, cell.spns() * gates.r, &steps.gates);
                 model::Layer::Recurrent(steps.units.layer(gates, *along))
             }
+            (_, Kind::Activation(function), _) => function.layer(name),
             (Op::Last, _, _) => model::Layer::Last(model::Last { name }),
             (Op::Upsample(size), _, _) => {
                 model::Layer::Upsample(model::Upsample { name, size: *size })

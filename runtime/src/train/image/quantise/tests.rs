@@ -1,7 +1,7 @@
 use super::*;
 use crate::golden;
 use crate::network::Quantiser;
-use crate::train::image::float::tests::{headed, oblong, signals};
+use crate::train::image::float::tests::{activated, headed, oblong, signals};
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -179,6 +179,89 @@ fn folding_keeps_the_function_of_every_quantiser() {
                 x.view(),
                 &format!("{quantiser:?}, seed {seed}"),
             );
+        }
+    }
+}
+
+/// Activations are layers of the model: golden computes what is trained, and what is read of the
+/// model is the same.
+#[test]
+fn activations_are_the_model_s() {
+    for (seed, activations) in [(1, 1), (2, 3), (3, 8), (4, 16)] {
+        let mut network = activated();
+        network.bits.activations = activations;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut float, x) = ternary(&mut rng, &network, 40);
+        // So that all that is clipped is positive at times.
+        for layer in float.trained_mut() {
+            let biases = layer.parts().0.into_iter().filter(|(name, ..)| name == "bias");
+            biases.for_each(|(_, p, _)| p.value += 0.7);
+        }
+        let frozen = fold(&float, &network, x.view());
+        let live: Vec<usize> = (0..40).collect();
+        let model = to_model(&network, &live, &frozen, Provenance::default());
+        model.validate().unwrap();
+        let expected = frozen.evaluate(network.input.format(), x.view());
+        let read = crate::train::image::exact::outputs(&model, x.mapv(f64::from).view()).unwrap();
+        assert_eq!(read, expected);
+        let unit = 2f64.powi(model.output_frac());
+        for (x, y) in x.rows().into_iter().zip(expected.rows()).take(20) {
+            let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
+            let due = golden::infer(&model, &input).unwrap();
+            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), due, "{activations} bits");
+        }
+        if activations < 8 {
+            continue;
+        }
+        // 6 and 0.75 in the formats that their values suit, and tables in that of gates.
+        let clips = |layers: &[model::Layer]| {
+            let clip = |layer: &model::Layer| match layer {
+                model::Layer::Activation(model::Activation { name, function }) => match function {
+                    model::Function::Clip { max } => Some((name.clone(), *max)),
+                    _ => None,
+                },
+                _ => None,
+            };
+            layers.iter().filter_map(clip).collect::<Vec<_>>()
+        };
+        let format = |node: usize| frozen.nodes[node].kind.requantised().unwrap();
+        let [of_sum, of_dense] = [format(5), format(16)];
+        let due = |m: f64, f: Format| ((m * 2f64.powi(f.frac)).round() as i64).min(f.max());
+        let due = [("act_2", due(0.75, of_sum)), ("act_7", due(6.0, of_dense))];
+        assert_eq!(clips(&model.layers), due.map(|(name, max)| (name.to_owned(), max)));
+        assert!(!of_sum.signed && !of_dense.signed);
+        assert_eq!(format(2), Units::gate_of(&network.bits));
+    }
+}
+
+/// What is cut off above 0.75 needs no room.
+#[test]
+fn a_clip_makes_its_format_finer() {
+    let network = activated();
+    let mut steps = network.plan().unwrap();
+    let add = steps.iter_mut().find(|step| step.name == "add_0").unwrap();
+    let y = Array2::from_shape_fn((40, 1), |(i, _)| i as f64 * 0.0997 - 1.0);
+    let clipped = format_of(&y, false, add, &network.bits);
+    add.activation = None;
+    let whole = format_of(&y, false, add, &network.bits);
+    assert_eq!((clipped.frac, whole.frac), (8, 6));
+}
+
+/// Where bits are plenty, they are those of the float network.
+#[test]
+fn folding_keeps_the_function_of_activations() {
+    let text = NETWORK.replace("guard = 8", "guard = 8, gates = 14");
+    let text = text.replace("units = 8", "units = 1").replace("units = 7", "units = 1");
+    for activation in
+        ["\"relu6\"", "{ clipped_relu = 0.5 }", "{ leaky_relu = 2 }", "\"sigmoid\"", "\"tanh\""]
+    {
+        let network = Network::parse("t", &text.replace("\"relu\"", activation)).unwrap();
+        for seed in 0..4 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (float, x) = ternary(&mut rng, &network, 9);
+            let frozen = fold(&float, &network, x.view());
+            let place = format!("{activation}, seed {seed}");
+            assert_same(&frozen, &float, &network, x.view(), &place);
         }
     }
 }

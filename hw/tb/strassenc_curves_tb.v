@@ -1,14 +1,16 @@
-// Self-checking testbench of strassenc_tanh: both ends and the middle of v among random ones,
-// tables with 0 and 1.0; clock by clock under random stalls of giver and taker, clken, reset in
+// Self-checking testbench of strassenc_curves: one lane and several, both curves, both ends and the
+// middle of v among random ones, tables with 0 and 1.0; clock by clock under random stalls of giver and taker, clken, reset in
 // mid-stream.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none
 
-module strassenc_tanh_check #(
-    parameter V_BITS = 8,
-    parameter FRAC   = 7
+module strassenc_curves_check #(
+    parameter LANES   = 1,
+    parameter V_BITS  = 8,
+    parameter FRAC    = 7,
+    parameter SIGMOID = 0
 ) (
     input  wire        clk,
     output reg         done,
@@ -16,45 +18,56 @@ module strassenc_tanh_check #(
 );
     localparam DEPTH  = 1 << (V_BITS - 1);
     localparam STAGES = 3;
+    localparam Z_BITS = FRAC + (SIGMOID != 0 ? 1 : 2);
 
     reg               rst;
     reg               clken;
     reg               s_valid;
     wire              s_ready;
-    reg  [V_BITS-1:0] s_data;
+    reg  [LANES*V_BITS-1:0] s_data;
     reg               s_user;
     wire              m_valid;
     reg               m_ready;
-    wire [FRAC+1:0]   m_data;
+    wire [LANES*Z_BITS-1:0] m_data;
     wire              m_user;
     wire              table_enable;
-    wire [V_BITS-2:0] tanh_address;
-    reg  [FRAC:0]     tanh_data;
-    strassenc_tanh #(.V_BITS(V_BITS), .FRAC(FRAC)) dut (
+    wire [LANES*(V_BITS-1)-1:0] table_address;
+    reg  [LANES*(FRAC+1)-1:0] table_data;
+    strassenc_curves #(
+        .LANES(LANES), .V_BITS(V_BITS), .FRAC(FRAC), .SIGMOID(SIGMOID)
+    ) dut (
         .clk(clk), .clken(clken), .rst(rst),
         .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user),
         .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user),
-        .table_enable(table_enable), .tanh_address(tanh_address), .tanh_data(tanh_data)
+        .table_enable(table_enable), .table_address(table_address), .table_data(table_data)
     );
     reg [FRAC:0] rom [0:DEPTH-1];
-    always @(posedge clk) if (table_enable) tanh_data <= rom[tanh_address];
+    integer      l;
+    always @(posedge clk)
+        if (table_enable)
+            for (l = 0; l < LANES; l = l + 1)
+                table_data[l*(FRAC+1) +: FRAC+1] <= rom[table_address[l*(V_BITS-1) +: V_BITS-1]];
 
-    integer           seed = V_BITS + 64 * FRAC;
+    integer           seed = V_BITS + 64 * FRAC + 4096 * LANES + 8192 * SIGMOID;
     // Seeds are nothing to Verilator.
     wire unused = &{1'b0, seed};
-    integer           mode, clocks, taken, k;
+    integer           mode, clocks, taken, k, lane;
     reg               pending, advance;
     reg signed [63:0] z;
+    reg [V_BITS-1:0]  v;
+    reg [LANES*Z_BITS-1:0] all;
     reg               stage_valid [0:STAGES-1];
     reg               stage_user  [0:STAGES-1];
-    reg [FRAC+1:0]    stage_data  [0:STAGES-1];
+    reg [LANES*Z_BITS-1:0] stage_data  [0:STAGES-1];
 
     task compute;
-        begin
-            k = s_data[V_BITS-1] ? (1 << V_BITS) - s_data : s_data;
+        for (lane = 0; lane < LANES; lane = lane + 1) begin
+            v = s_data[lane*V_BITS +: V_BITS];
+            k = v[V_BITS-1] ? (1 << V_BITS) - v : v;
             if (k > DEPTH - 1) k = DEPTH - 1;
             z = rom[k];
-            if (s_data[V_BITS-1]) z = -z;
+            if (v[V_BITS-1]) z = (SIGMOID != 0 ? 1 << FRAC : 0) - z;
+            all[lane*Z_BITS +: Z_BITS] = z[Z_BITS-1:0];
         end
     endtask
 
@@ -78,15 +91,18 @@ module strassenc_tanh_check #(
             for (clocks = 0; clocks < 1000; clocks = clocks + 1) begin
                 if (!pending) begin
                     s_valid = mode < 2 || ($random(seed) & 3) != 0;
-                    s_data = $random(seed);
-                    case ($random(seed) & 15)
-                        0:       s_data = {V_BITS{1'b1}} >> 1;
-                        1:       s_data = ~({V_BITS{1'b1}} >> 1);
-                        2:       s_data = ~({V_BITS{1'b1}} >> 1) + 1;
-                        3:       s_data = {V_BITS{1'b1}};
-                        4:       s_data = 0;
-                        default: ;
-                    endcase
+                    for (lane = 0; lane < LANES; lane = lane + 1) begin
+                        v = $random(seed);
+                        case ($random(seed) & 15)
+                            0:       v = {V_BITS{1'b1}} >> 1;
+                            1:       v = ~({V_BITS{1'b1}} >> 1);
+                            2:       v = ~({V_BITS{1'b1}} >> 1) + 1;
+                            3:       v = {V_BITS{1'b1}};
+                            4:       v = 0;
+                            default: ;
+                        endcase
+                        s_data[lane*V_BITS +: V_BITS] = v;
+                    end
                     s_user = $random(seed);
                 end
                 m_ready = mode == 0 || ($random(seed) & 1) == 0;
@@ -118,7 +134,7 @@ module strassenc_tanh_check #(
                     end
                     stage_valid[0] = s_valid;
                     stage_user[0] = s_user;
-                    stage_data[0] = z[FRAC+1:0];
+                    stage_data[0] = all;
                 end
                 @(negedge clk);
             end
@@ -132,33 +148,37 @@ module strassenc_tanh_check #(
     end
 endmodule
 
-module strassenc_tanh_tb;
+module strassenc_curves_tb;
     reg clk = 1'b0;
     initial forever #5 clk = !clk;
 
-    wire [5:0] done;
-    wire [31:0] failures [0:5];
-    strassenc_tanh_check #(.V_BITS(8), .FRAC(7))
+    wire [7:0] done;
+    wire [31:0] failures [0:7];
+    strassenc_curves_check #(.V_BITS(8), .FRAC(7))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_tanh_check #(.V_BITS(11), .FRAC(9))
+    strassenc_curves_check #(.V_BITS(11), .FRAC(9))
         check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_tanh_check #(.V_BITS(5), .FRAC(15))
+    strassenc_curves_check #(.V_BITS(5), .FRAC(15))
         check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_tanh_check #(.V_BITS(12), .FRAC(2))
+    strassenc_curves_check #(.V_BITS(12), .FRAC(2))
         check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
     // Single bits.
-    strassenc_tanh_check #(.V_BITS(2), .FRAC(1))
+    strassenc_curves_check #(.V_BITS(2), .FRAC(1))
         check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_tanh_check #(.V_BITS(3), .FRAC(0))
+    strassenc_curves_check #(.V_BITS(3), .FRAC(0))
         check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
+    strassenc_curves_check #(.LANES(3), .V_BITS(6), .FRAC(5))
+        check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
+    strassenc_curves_check #(.LANES(2), .V_BITS(7), .FRAC(4), .SIGMOID(1))
+        check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
 
     always @(negedge clk)
         if (&done) begin
             if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]
-                | failures[5]) == 0)
-                $display("PASS strassenc_tanh");
+                | failures[5] | failures[6] | failures[7]) == 0)
+                $display("PASS strassenc_curves");
             else begin
-                $display("FAIL strassenc_tanh");
+                $display("FAIL strassenc_curves");
                 $stop;
             end
             $finish;

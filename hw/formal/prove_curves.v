@@ -1,8 +1,8 @@
-// strassenc_tanh: the value of each word leaves in order, with its user bit; none is lost or
+// strassenc_curves: the value of each word leaves in order, with its user bit; none is lost or
 // doubled; something can always move.
 `default_nettype none
 
-module prove_tanh (
+module prove_curves (
     input  wire clk,
     input  wire clken,
     input  wire free_reset,
@@ -26,7 +26,7 @@ module prove_tanh (
         .s_ready(s_ready), .s_data(s_data), .m_valid(m_valid), .m_ready(m_ready),
         .m_data(colour[1:0]), .held(held), .bad(streams_bad)
     );
-    strassenc_tanh #(
+    strassenc_curves #(
         .V_BITS(3),
         .FRAC  (2)
     ) dut (
@@ -42,8 +42,8 @@ module prove_tanh (
         .m_data      (m_data),
         .m_user      (m_user),
         .table_enable(enable),
-        .tanh_address(address),
-        .tanh_data   (fetched)
+        .table_address(address),
+        .table_data   (fetched)
     );
 
     assign bad = streams_bad | (!rst & (held > 6'd3
