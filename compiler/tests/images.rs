@@ -9,8 +9,8 @@ use strassenc::engine::{Choice, Engines};
 use strassenc::tools::Tools;
 use strassenc_runtime::{golden, model_file, network, random};
 
-/// One of everything: patches, a residual, groups, both pools, activations, a concatenation, a dense
-/// layer.
+/// One of everything: patches, a residual, groups, both pools, activations, a concatenation, a
+/// dense layer.
 const NET: &str = r#"
 name = "little"
 input = { shape = [9, 9, 2], bits = 6, frac = 6 }

@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_curves: one lane and several, both curves, both ends and the
-// middle of v among random ones, tables with 0 and 1.0; clock by clock under random stalls of giver and taker, clken, reset in
-// mid-stream.
+// middle of v among random ones, tables with 0 and 1.0; clock by clock under random stalls of giver
+// and taker, clken, reset in mid-stream.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

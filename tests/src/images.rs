@@ -11,8 +11,8 @@ use strassenc_runtime::model::{
 use strassenc_runtime::{Along, Extent, Format, Join, Model, Shape};
 
 /// A network of convolutions, pooling, upsampling, activations, residuals, concatenations and at
-/// times a dense layer over a small image, at times of one row, one column or one pixel; kernels, strides, pads,
-/// patches, pools and upsamplings are square or not.
+/// times a dense layer over a small image, at times of one row, one column or one pixel; kernels,
+/// strides, pads, patches, pools and upsamplings are square or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let format = any_format(&mut rng);

@@ -577,7 +577,8 @@ impl Planner<'_> {
                 format!("this \"{word}\" follows no linear layer"),
                 match activation {
                     None => {
-                        "put it right after a linear layer, a residual or a concat, where it is free"
+                        "put it right after a linear layer, a residual or a concat, where it \
+                             is free"
                     }
                     Some(_) => "put it right after a linear layer, a residual or a concat",
                 },
