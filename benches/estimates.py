@@ -149,6 +149,7 @@ MORE = {
     "threshold": lambda n: (
         vector(n(8, 12), n(4, 7), dense(n(3, 16))), f"{UNROLLED} --decide threshold={n(-9, 9)}",
     ),
+    "reverse": lambda n: (reverse(n(8, 80), n(2, 6), n(5, 8)), FOLDED),
     "beats": lambda n: (
         vector(n(8, 14), n(4, 8), dense(n(6, 10), n(5, 9))),
         f"{FOLDED} --input-bits {16 * n(2, 4)} --output-bits {16 * n(2, 4)}",
@@ -191,6 +192,17 @@ def signal(time, channels, bits, units):
         "{ conv1d = { channels = 4, kernel = 3 } }",
         RELU,
         f"{{ gru = {{ units = {units} }} }}",
+        '"last"',
+        dense(4),
+    ]
+
+
+def reverse(time, channels, bits):
+    return f"input = {{ shape = [{time}, {channels}], bits = {bits}, frac = 5 }}", [
+        '"reverse"',
+        "{ conv1d = { channels = 4, kernel = 3 } }",
+        RELU,
+        '"reverse"',
         '"last"',
         dense(4),
     ]

@@ -777,7 +777,8 @@ impl Estimator<'_> {
                 | Kind::Activation { .. }
                 | Kind::Last
                 | Kind::Best { .. }
-                | Kind::Threshold { .. },
+                | Kind::Threshold { .. }
+                | Kind::Reverse,
                 Choice::Elementwise { lanes },
             ) => elements / lanes as u64,
             (Kind::Concat { .. } | Kind::Upsample { .. }, Choice::Elementwise { lanes }) => {
@@ -793,6 +794,7 @@ impl Estimator<'_> {
                 | Kind::Last
                 | Kind::Best { .. }
                 | Kind::Threshold { .. }
+                | Kind::Reverse
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

@@ -130,6 +130,7 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             (reads, kind, vec![h; recurrent.units()], format)
         }
         Layer::Last(_) => (edge.shape, Kind::Last, edge.intervals.clone(), format),
+        Layer::Reverse(_) => (edge.shape, Kind::Reverse, edge.intervals.clone(), format),
         Layer::Upsample(upsample) => {
             let kind = Kind::Upsample { size: upsample.size };
             (edge.shape, kind, edge.intervals.clone(), format)

@@ -224,6 +224,7 @@ fn layer(
             pixels.flat_map(|pixel| recurrent(r, pixel, &mut kept)).collect()
         }
         Layer::Last(_) => x[x.len() - shape.channels..].to_vec(),
+        Layer::Reverse(_) => x.chunks_exact(shape.channels).rev().flatten().copied().collect(),
     })
 }
 

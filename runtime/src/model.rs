@@ -116,6 +116,8 @@ pub enum Layer {
     Recurrent(Recurrent),
     /// The last pixel of a row.
     Last(Last),
+    /// The pixels of a row in the opposite order.
+    Reverse(Reverse),
 }
 
 /// The layers that a network of vectors is made of: products of sums, and sums of those products.
@@ -404,6 +406,13 @@ pub struct Last {
     pub name: String,
 }
 
+/// The pixels of an image of one row in the opposite order; the channels of each stay in theirs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reverse {
+    /// Unique name within the model, e.g. `reverse_0`.
+    pub name: String,
+}
+
 /// What happens to y at the end of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -510,8 +519,12 @@ impl Layer {
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
-            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Upsample(_) => "images",
-            Layer::Activation(_) | Layer::Last(_) => "images",
+            Layer::Conv2d(_)
+            | Layer::Pool(_)
+            | Layer::Upsample(_)
+            | Layer::Activation(_)
+            | Layer::Last(_)
+            | Layer::Reverse(_) => "images",
             Layer::Recurrent(Recurrent { along: Along::Pixels, .. }) => "images",
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Recurrent(_) => {
                 "sequences"
@@ -594,6 +607,7 @@ impl Layer {
             Layer::Highway(_) => "highway".into(),
             Layer::Recurrent(layer) => layer.kind.kind().into(),
             Layer::Last(_) => "last pixel".into(),
+            Layer::Reverse(_) => "reverse".into(),
         }
     }
 
@@ -613,6 +627,7 @@ impl Layer {
             Layer::Highway(h) => &h.gates.name,
             Layer::Recurrent(r) => &r.gates.name,
             Layer::Last(l) => &l.name,
+            Layer::Reverse(r) => &r.name,
         }
     }
 

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
     Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Function, Head,
-    Highway, Last, Layer, Model, Output, Pool, PoolKind, Provenance, Recurrent, Table, Upsample,
+    Highway, Last, Layer, Model, Output, Pool, PoolKind, Provenance, Recurrent, Reverse, Table,
+    Upsample,
 };
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join};
@@ -119,6 +120,9 @@ enum LayerDocument {
     Lstm(RecurrentDocument),
     Gru(RecurrentDocument),
     Last {
+        name: String,
+    },
+    Reverse {
         name: String,
     },
 }
@@ -374,7 +378,8 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
             }
             LayerDocument::Pool { .. }
             | LayerDocument::Upsample { .. }
-            | LayerDocument::Last { .. } => continue,
+            | LayerDocument::Last { .. }
+            | LayerDocument::Reverse { .. } => continue,
             LayerDocument::Residual(branches) | LayerDocument::Concat(branches) => {
                 expected(&branches.body, names);
                 expected(&branches.shortcut, names);
@@ -532,6 +537,7 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Lstm(document) => recurrent(Cell::Lstm, document)?,
         LayerDocument::Gru(document) => recurrent(Cell::Gru, document)?,
         LayerDocument::Last { name } => Layer::Last(Last { name }),
+        LayerDocument::Reverse { name } => Layer::Reverse(Reverse { name }),
         LayerDocument::Bilinear { name, output } => Layer::Bilinear(Bilinear {
             w_a: array(tensors, &name, "w_a", i8::from_le_bytes)?,
             w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
@@ -660,7 +666,11 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
             Layer::Activation(Activation { function: Function::Tanh(table), .. }) => {
                 add("tanh", i32s(&table.values));
             }
-            Layer::Pool(_) | Layer::Upsample(_) | Layer::Activation(_) | Layer::Last(_) => {}
+            Layer::Pool(_)
+            | Layer::Upsample(_)
+            | Layer::Activation(_)
+            | Layer::Last(_)
+            | Layer::Reverse(_) => {}
             Layer::Branches(branches) => {
                 tensors.extend(self::tensors(&branches.body));
                 tensors.extend(self::tensors(&branches.shortcut));
@@ -813,6 +823,7 @@ fn document_of(layer: &Layer) -> LayerDocument {
             }
         }
         Layer::Last(_) => LayerDocument::Last { name },
+        Layer::Reverse(_) => LayerDocument::Reverse { name },
     }
 }
 

@@ -37,6 +37,7 @@ use crate::wording;
 use describe::{Place, Violation};
 use plan::Activation;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -141,6 +142,8 @@ pub enum Layer {
     Gru(Recurrent),
     /// The last pixel of a signal.
     Last,
+    /// The pixels of a signal in the opposite order.
+    Reverse,
 }
 
 /// A table of vectors.
@@ -187,6 +190,10 @@ pub struct Recurrent {
     /// Ternary threshold factor of this layer, instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Whether a second layer of as many units goes along the signal from its end, and yields its
+    /// channels behind those of the first, pixel by pixel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bidirectional: bool,
 }
 
 /// A dense SPN layer, `y = W_c[a ⊙ (W_b x)]`.
@@ -347,11 +354,21 @@ pub struct Head {
 }
 
 impl Layer {
-    /// The branches that it joins, and how.
-    pub fn branches(&self) -> Option<(&Branches, Join)> {
+    /// The branches that it joins, and how; those of a bidirectional layer are one for each
+    /// direction.
+    pub fn branches(&self) -> Option<(Cow<'_, Branches>, Join)> {
         match self {
-            Layer::Residual(branches) => Some((branches, Join::Add)),
-            Layer::Concat(branches) => Some((branches, Join::Concat)),
+            Layer::Residual(branches) => Some((Cow::Borrowed(branches), Join::Add)),
+            Layer::Concat(branches) => Some((Cow::Borrowed(branches), Join::Concat)),
+            Layer::Lstm(layer) | Layer::Gru(layer) if layer.bidirectional => {
+                let mut one = self.clone();
+                if let Layer::Lstm(layer) | Layer::Gru(layer) = &mut one {
+                    layer.bidirectional = false;
+                }
+                let (body, shortcut) =
+                    (vec![one.clone()], vec![Layer::Reverse, one, Layer::Reverse]);
+                Some((Cow::Owned(Branches { body, shortcut }), Join::Concat))
+            }
             _ => None,
         }
     }
@@ -952,7 +969,7 @@ impl Network {
     /// Whether a layer goes along the time of a signal. An LSTM does, but in texts and on vectors.
     fn is_of_signals(&self) -> bool {
         let along_time = |layer: &Layer| match layer {
-            Layer::Conv1d(_) | Layer::Gru(_) | Layer::Last => true,
+            Layer::Conv1d(_) | Layer::Gru(_) | Layer::Last | Layer::Reverse => true,
             Layer::Lstm(_) => self.input.shape.len() > 1,
             _ => false,
         };

@@ -6,9 +6,10 @@ use proptest::test_runner::RngSeed;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Conv2d, Dense, Edge, Last, Layer, Model, Output, Provenance, Recurrent, Table,
+    Branches, Conv2d, Dense, Edge, Last, Layer, Model, Output, Provenance, Recurrent, Reverse,
+    Table,
 };
-use strassenc_runtime::{Along, Cell, Extent, Format, golden, train};
+use strassenc_runtime::{Along, Cell, Extent, Format, Join, golden, train};
 
 fn format() -> impl Strategy<Value = Format> {
     (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format {
@@ -176,7 +177,8 @@ fn linear(rng: &mut ChaCha8Rng, name: String, [w_b, w_c]: [Array2<i8>; 2], raw: 
     }
 }
 
-/// A recurrent layer or two along a row, often their last pixel, and a dense layer.
+/// A recurrent layer or two along a row, at times beside what they read, reversed, often their last
+/// pixel, and a dense layer.
 fn along_a_row(rng: &mut ChaCha8Rng) -> Model {
     let ternary = |rng: &mut ChaCha8Rng, rows: usize, columns: usize| {
         Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1..=1i8))
@@ -199,7 +201,7 @@ fn along_a_row(rng: &mut ChaCha8Rng) -> Model {
         }
         let gates = linear(rng, format!("recurrent_{i}"), [w_b, w_c], false);
         let Output::Requantised { format: gate, .. } = gates.output else { unreachable!() };
-        layers.push(Layer::Recurrent(Recurrent {
+        let recurrent = Layer::Recurrent(Recurrent {
             kind,
             along: Along::Pixels,
             gates,
@@ -207,8 +209,21 @@ fn along_a_row(rng: &mut ChaCha8Rng) -> Model {
             tanh: Table::of_tanh(gate, rng.random_range(1..=10)),
             cell: drawn(rng, 4..=14),
             hidden: drawn(rng, 2..=9),
-        }));
-        n_in = n;
+        });
+        if rng.random_ratio(1, 4) {
+            let reverse = Layer::Reverse(Reverse { name: format!("reverse_{i}") });
+            layers.push(Layer::Branches(Branches {
+                name: format!("concat_{i}"),
+                body: vec![recurrent],
+                shortcut: vec![reverse],
+                join: Join::Concat,
+                format: drawn(rng, 2..=9),
+            }));
+            n_in += n;
+        } else {
+            layers.push(recurrent);
+            n_in = n;
+        }
     }
     let mut elements = pixels * n_in;
     if rng.random() {

@@ -418,7 +418,7 @@ layers = [
     { conv1d = { channels = 10, kernel = 3, pad = 1, r = 12 } },
     "relu",
     { gru = { units = 12, r = 12 } },
-    { lstm = { units = 10, r = 10 } },
+    { lstm = { units = 10, r = 10, bidirectional = true } },
     "last",
     { dense = { units = 10, r = 16 } },
 ]

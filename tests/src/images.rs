@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
     Activation, Branches, Conv2d, Dense, Edge, Function, Head, Last, Layer, Output, Pool, PoolKind,
-    Provenance, Table, Upsample,
+    Provenance, Reverse, Table, Upsample,
 };
 use strassenc_runtime::{Along, Extent, Format, Join, Model, Shape};
 
@@ -81,8 +81,9 @@ pub fn headed_model(seed: u64) -> Model {
     model
 }
 
-/// A model over an image of one row with recurrent layers along its pixels, often with a
-/// convolution before them, between them, or a last pixel behind them, and a dense layer.
+/// A model over an image of one row with recurrent layers along its pixels, from either end, in
+/// branches and heads at times, often with a convolution before them, between them, or a last pixel
+/// behind them, and a dense layer.
 pub fn row_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(6);
@@ -101,12 +102,10 @@ pub fn row_model(seed: u64) -> Model {
                 layers.push(layer);
             }
         }
-        let kind = any_cell(&mut builder.rng);
-        let name = builder.name(&kind.kind().to_lowercase());
-        let of = (edge.0.channels, edge.1);
-        let layer = recurrent(&mut builder.rng, (kind, Along::Pixels), name, of);
-        layers.push(Layer::Recurrent(layer));
-        edge = layers[layers.len() - 1].yields(edge).unwrap();
+        for layer in builder.along_pixels(edge) {
+            edge = layer.yields(edge).unwrap();
+            layers.push(layer);
+        }
     }
     if builder.rng.random_bool(0.5) {
         layers.push(Layer::Last(Last { name: builder.name("last") }));
@@ -227,6 +226,42 @@ impl Builder {
             groups,
             output: self.output(channels, raw),
         })
+    }
+
+    fn recurrent(&mut self, (shape, format): (Shape, Format)) -> Layer {
+        let kind = any_cell(&mut self.rng);
+        let name = self.name(&kind.kind().to_lowercase());
+        let of = (shape.channels, format);
+        Layer::Recurrent(recurrent(&mut self.rng, (kind, Along::Pixels), name, of))
+    }
+
+    fn reverse(&mut self) -> Layer {
+        Layer::Reverse(Reverse { name: self.name("reverse") })
+    }
+
+    /// A recurrent layer, which may have others beside it.
+    fn along_pixels(&mut self, edge: (Shape, Format)) -> Vec<Layer> {
+        let layer = self.recurrent(edge);
+        match self.rng.random_range(0..8) {
+            0 => vec![self.reverse(), layer],
+            1 => {
+                let back = vec![self.reverse(), self.recurrent(edge), self.reverse()];
+                vec![self.join("concat", Join::Concat, [vec![layer], back])]
+            }
+            2 => vec![self.join("concat", Join::Concat, [vec![layer], vec![]])],
+            3 => {
+                let channels = edge.0.channels;
+                let behind = self.branch(layer.yields(edge).unwrap(), channels);
+                vec![self.join("add", Join::Add, [vec![layer, behind], vec![]])]
+            }
+            4 => {
+                let beside = self.recurrent(edge);
+                let of_head = vec![self.dense(beside.yields(edge).unwrap())];
+                let layers = [vec![beside], of_head].concat();
+                vec![Layer::Head(Head { name: self.name("head"), layers }), layer]
+            }
+            _ => vec![layer],
+        }
     }
 
     fn headed(&mut self, layers: Vec<Layer>, mut edge: (Shape, Format)) -> Vec<Layer> {

@@ -66,6 +66,7 @@ fn kind(dataflow: &Dataflow, number: usize) -> &'static str {
         Kind::Last => "last pixel",
         Kind::Best { .. } => "largest scores",
         Kind::Threshold { .. } => "scores above a bound",
+        Kind::Reverse => "reverse",
     }
 }
 
@@ -109,6 +110,7 @@ fn kernel(dataflow: &mut Dataflow, number: usize) -> Option<&mut Kernel> {
         | Kind::Last
         | Kind::Best { .. }
         | Kind::Threshold { .. }
+        | Kind::Reverse
         | Kind::Add { .. }
         | Kind::Concat { .. }
         | Kind::Embedding { .. } => None,
@@ -877,7 +879,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Rectify, Curves,
-    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
+    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold, Reverse,
 }
 
 /// Changes what it is named after, of node `i`; whether the node has it.
@@ -1129,6 +1131,8 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Last, "words of a pixel", |p| p.words += 1),
     of!(Best, "words of a pixel", |p| p.words += 1),
     of!(Threshold, "bound", |p| p.above += 1),
+    of!(Reverse, "pixels", |p| p.pixels += 1),
+    of!(Reverse, "words of a pixel", |p| p.words += 1),
 ];
 
 /// What each mutation makes of node `i`, where the node has what it changes.

@@ -322,6 +322,29 @@ const PROOFS: &[Proof] = &[
         }],
     },
     Proof {
+        name: "reverse",
+        parts: &[],
+        parameters: &[
+            "-set PIXELS 1 -set WORDS 1",
+            "-set PIXELS 1 -set WORDS 2",
+            "-set PIXELS 2 -set WORDS 1",
+            "-set PIXELS 3 -set WORDS 1",
+            "-set PIXELS 2 -set WORDS 2",
+        ],
+        faults: &[
+            Fault {
+                parameters: "-set PIXELS 2 -set WORDS 1",
+                from: "assign s_ready = count != ALL[COUNT_BITS-1:0];",
+                to: "assign s_ready = 1'b1;",
+            },
+            Fault {
+                parameters: "-set PIXELS 2 -set WORDS 1",
+                from: "pixel_read & (read_up == frame_read);",
+                to: "pixel_read & !read_up;",
+            },
+        ],
+    },
+    Proof {
         name: "patches",
         parts: &[],
         parameters: &[
@@ -560,6 +583,11 @@ const COLLISIONS: &[[&str; 3]] = &[
         "patches",
         "fetched <= memory[read_address];",
         "fetched <= memory[read_address] ^ {BITS{write & write_address == read_address}};",
+    ],
+    [
+        "reverse",
+        "fetched <= memory[read_address];",
+        "fetched <= memory[read_address] ^ {BITS{accept & write_address == read_address}};",
     ],
     [
         "positions",

@@ -60,6 +60,7 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
         let lowered = lower::lower(&model).unwrap();
         ir::verify(&lowered).unwrap();
         assert_eq!(lowered.is_recurrent(), seed % 3 < 2);
+        let is_chain = model.layers.len() == lowered.layers.len() && !model.has_heads();
         // Adder graphs take their time.
         let compiled = (seed < 60).then(|| compiled(&model, seed, [Beat::Any; 2]));
         let (mut state, mut own, mut engines) =
@@ -72,20 +73,23 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
             }
             let trace = golden::step(&model, &mut state, x).unwrap();
             let edges = ir::step(&lowered, &mut own, x).unwrap();
-            // One IR layer for each of the model's: every hidden state is compared.
-            assert_eq!(edges, trace, "seed {seed}");
+            if is_chain {
+                // One IR layer for each of the model's: every hidden state is compared.
+                assert_eq!(edges, trace, "seed {seed}");
+            }
+            assert_eq!(lowered.outputs_of(&edges), trace[trace.len() - 1], "seed {seed}");
             for (edge, values) in lowered.edges.iter().zip(&edges) {
                 for (i, v) in values.iter().enumerate() {
                     assert!(edge.intervals[i % edge.shape.channels].contains(*v), "seed {seed}");
                 }
             }
             if let Some(compiled) = &compiled {
-                assert_eq!(compiled.step(&mut engines, x).unwrap(), trace, "seed {seed}");
+                assert_eq!(compiled.step(&mut engines, x).unwrap(), edges, "seed {seed}");
             }
-            seen += 1;
+            seen += usize::from(is_chain);
         }
     }
-    assert_eq!(seen, 300 * 25);
+    assert!(seen > 200 * 25, "{seen}");
 }
 
 #[test]
@@ -375,7 +379,9 @@ fn least_depths_are_least_around_loops() {
         let single = timing::simulate(&compiled.graph, 1, &|| false).unwrap();
         assert!(matches!(single, Ending::Done(_)), "seed {seed}");
         for depth in &compiled.depths {
-            assert!(compiled.graph.nodes[depth.node].name.starts_with("fifo_highway_"));
+            let name = &compiled.graph.nodes[depth.node].name;
+            let kinds = ["highway", "concat", "add"].map(|kind| format!("fifo_{kind}_"));
+            assert!(kinds.iter().any(|kind| name.starts_with(kind)), "{name}");
             let with = |words| {
                 let mut graph = compiled.graph.clone();
                 graph.set_depth(depth.node, words);

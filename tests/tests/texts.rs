@@ -237,7 +237,7 @@ fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
     }
     let all = "accumulate add array bank best cell collector concat curves fifo fork frame_end \
         framer highway last lookup patches positions reader recall rectify register repack \
-        requantise segment serialiser threshold upsample widen window";
+        requantise reverse segment serialiser threshold upsample widen window";
     let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
     assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");
 }

@@ -132,7 +132,7 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 28] = [
     "bilinear",
     "char-CNN",
     "clip",
@@ -157,6 +157,7 @@ const KINDS: [&str; 27] = [
     "pooling, pad",
     "pooling, sum",
     "residual",
+    "reverse",
     "sigmoid",
     "tanh",
     "upsampling",
@@ -222,6 +223,7 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
             }
             Layer::Recurrent(_) => drop(kinds.insert("GRU along pixels")),
             Layer::Last(_) => drop(kinds.insert("last pixel")),
+            Layer::Reverse(_) => drop(kinds.insert("reverse")),
         }
     }
     kinds

@@ -2,7 +2,7 @@
 
 use super::primitives::Row;
 
-pub(super) const TABLE: [Row; 31] = [
+pub(super) const TABLE: [Row; 32] = [
     (
         "strassenc_accumulate",
         [[6.89, 0.0, 0.4], [0.0, 2.22, 0.96], [0.0, 2.22, 0.96], [0.0, 2.22, 0.96]],
@@ -77,6 +77,10 @@ pub(super) const TABLE: [Row; 31] = [
     (
         "strassenc_requantise",
         [[6.23, 0.0, 0.8], [3.35, 1.12, 0.91], [3.35, 1.12, 0.91], [3.35, 1.12, 0.91]],
+    ),
+    (
+        "strassenc_reverse",
+        [[0.0, 1.98, 0.0], [41.69, 1.33, 0.0], [26.11, 1.6, 0.0], [46.34, 0.95, 0.0]],
     ),
     (
         "strassenc_segment",

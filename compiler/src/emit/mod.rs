@@ -164,6 +164,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_merge"
     "strassenc_best"
     "strassenc_threshold"
+    "strassenc_reverse"
     "strassenc_lookup"
     "strassenc_starts"
     "strassenc_recall"

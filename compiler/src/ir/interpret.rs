@@ -96,6 +96,7 @@ pub fn step_with(
             | Kind::Last
             | Kind::Best { .. }
             | Kind::Threshold { .. }
+            | Kind::Reverse
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => {
@@ -148,6 +149,7 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
             x.chunks_exact(layer.input.channels).flat_map(best).collect()
         }
         Kind::Threshold { above } => x.iter().map(|v| (v > above).into()).collect(),
+        Kind::Reverse => x.rchunks_exact(layer.input.channels).flatten().copied().collect(),
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| {
                 output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift))

@@ -216,6 +216,9 @@ pub enum Kind {
         /// Than this.
         above: i64,
     },
+    /// The pixels of an image of one row in the opposite order; the channels of each stay in
+    /// theirs.
+    Reverse,
 }
 
 impl Dataflow {
@@ -314,6 +317,7 @@ impl Layer {
             | Kind::Last
             | Kind::Best { .. }
             | Kind::Threshold { .. }
+            | Kind::Reverse
             | Kind::Add { .. }
             | Kind::Concat { .. }
             | Kind::Embedding { .. } => None,

@@ -337,6 +337,11 @@ impl<'a> Walk<'a> {
                 equal("its format", &to.format, &edge.format)?;
                 Ok(Shape { height: 1, width: 1, ..shape })
             }
+            (ModelLayer::Reverse(_), Kind::Reverse) => {
+                equal("its input", &own.input, &shape)?;
+                equal("its format", &to.format, &edge.format)?;
+                Ok(shape)
+            }
             _ => Err("is another kind of layer".into()),
         }
     }

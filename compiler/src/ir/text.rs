@@ -86,6 +86,7 @@ impl fmt::Display for Layer {
             Kind::Last => "last",
             Kind::Best { .. } => "best",
             Kind::Threshold { .. } => "threshold",
+            Kind::Reverse => "reverse",
         };
         writeln!(
             f,
@@ -125,7 +126,7 @@ impl fmt::Display for Layer {
                 write!(f, "  along {along}\n  cell {gate}, {state}, {hidden}\n")?;
                 write!(f, "  {sigmoid}\n  {tanh}\n{gates}")
             }
-            Kind::Last => Ok(()),
+            Kind::Last | Kind::Reverse => Ok(()),
             Kind::Best { count } => writeln!(f, "  count {count}"),
             Kind::Threshold { above } => writeln!(f, "  above {above}"),
         }
@@ -363,6 +364,7 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
         "last" => Kind::Last,
         "best" => Kind::Best { count: size(lines.after("count")?)? },
         "threshold" => Kind::Threshold { above: lines.after("above")?.parse().ok()? },
+        "reverse" => Kind::Reverse,
         _ => return None,
     };
     Some(Layer { name: name.into(), reads, input, kind })

@@ -51,7 +51,9 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
                 (all, kernel.chain.output)
             }
             Kind::Pool { kind, windows } => (pooled(&reads[0], *kind, *windows), to.format),
-            Kind::Upsample { .. } | Kind::Last => (reads[0].intervals.clone(), to.format),
+            Kind::Upsample { .. } | Kind::Last | Kind::Reverse => {
+                (reads[0].intervals.clone(), to.format)
+            }
             Kind::Best { count } => (best(&reads[0], *count), to.format),
             Kind::Threshold { above } => (greater(&reads[0], *above), to.format),
             Kind::Activation { function } => (applied(&reads[0], function), to.format),

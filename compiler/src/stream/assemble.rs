@@ -3,7 +3,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, Fork, FrameEnd,
     Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
-    Repack, Requantise, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
+    Repack, Requantise, Reverse, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature;
@@ -492,6 +492,12 @@ impl<'a> Builder<'a> {
                 let to = (lanes, format, to.shape.elements() / lanes);
                 self.into(number, "threshold", Threshold { above: *above }, x, to)
             }
+            (Kind::Reverse, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let (pixels, words) = (layer.input.pixels(), layer.input.channels / lanes);
+                self.then(Some(number), "reverse", Reverse { pixels, words }, x)
+            }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
                 let sides = self.branches(number, [lanes; 2]);
                 let words = to.shape.elements() / lanes;
@@ -525,6 +531,7 @@ impl<'a> Builder<'a> {
                 | Kind::Last
                 | Kind::Best { .. }
                 | Kind::Threshold { .. }
+                | Kind::Reverse
                 | Kind::Add { .. }
                 | Kind::Concat { .. }
                 | Kind::Embedding { .. }

@@ -4,7 +4,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, FrameEnd, Framer,
     Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register, Repack,
-    Requantise, Segment, Table, Threshold, Upsample, Window,
+    Requantise, Reverse, Segment, Table, Threshold, Upsample, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
 use crate::folded::{FilterStep, Folded, Positions};
@@ -421,6 +421,10 @@ impl Due<'_> {
             }
             (Primitive::Threshold(_), Kind::Threshold { above }) => {
                 Rule::new(Threshold { above: *above }, &reads, z).lanes(lanes, lanes)
+            }
+            (Primitive::Reverse(_), Kind::Reverse) => {
+                let (pixels, words) = (layer.input.width, layer.input.channels / lanes);
+                Rule::new(Reverse { pixels, words }, &reads, z).lanes(lanes, lanes)
             }
             (Primitive::Add(_), Kind::Add { shifts, shift }) => {
                 let add = Add { shifts: *shifts, shift: *shift };

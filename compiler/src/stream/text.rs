@@ -19,7 +19,7 @@
 use super::primitive::{
     Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, Fork, FrameEnd,
     Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
-    Repack, Requantise, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
+    Repack, Requantise, Reverse, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
 use super::{Graph, Head, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
@@ -273,6 +273,7 @@ primitives! {
     "last": Last,
     "best": Best,
     "threshold": Threshold,
+    "reverse": Reverse,
 }
 
 plain! { Framer FrameEnd Fork }
@@ -305,6 +306,7 @@ parts! {
     Last { pixels, words }
     Best { words }
     Threshold { above }
+    Reverse { pixels, words }
 }
 
 /// The largest width, shift or number of stages that is read.

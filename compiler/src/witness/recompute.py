@@ -168,6 +168,9 @@ def infer(layers, tensors, x, format, heads):
         if layer["kind"] == "last":
             x = x[:, :, -1:]
             continue
+        if layer["kind"] == "reverse":
+            x = x[:, :, ::-1]
+            continue
         if layer["kind"] in ("residual", "concat"):
             (a, f), (b, g) = (
                 infer(layer[branch], tensors, x, format, heads) for branch in ("body", "shortcut")

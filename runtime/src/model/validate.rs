@@ -100,7 +100,7 @@ fn check_layers<'a>(
                 bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
-            Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) => {}
+            Layer::Pool(_) | Layer::Upsample(_) | Layer::Last(_) | Layer::Reverse(_) => {}
             Layer::Activation(activation) => activation.validate(edge.1)?,
             Layer::Branches(branches) => branches.validate(edge, of, names)?,
             Layer::Head(head) => head.validate(edge, of, names)?,
@@ -249,6 +249,7 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             }
         },
         Layer::Last(_) => (Shape { width: 1, ..one_row()? }, format),
+        Layer::Reverse(_) => (one_row()?, format),
     })
 }
 
@@ -757,11 +758,9 @@ impl Recurrent {
     fn validate(&self, (shape, format): (Shape, Format), of: Of) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
         let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
-        if of != Of::Network {
-            return fail(
-                "kind",
-                "is recurrent, which no layer of a branch or a head may be".into(),
-            );
+        if of != Of::Network && self.along == Along::Inputs {
+            let cause = "`inputs`, which no layer of a branch or a head goes along";
+            return fail("along", cause.into());
         }
         let outputs = self.gates.outputs();
         if !outputs.is_multiple_of(4) {

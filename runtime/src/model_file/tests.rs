@@ -495,12 +495,39 @@ fn recurrent_layers_along_pixels_round_trip_and_are_checked() {
     refused(&|_, gru| gru.hidden.frac = 63, "cannot be aligned");
     refused(
         &|m, gru| {
-            let (name, layers) = ("head".into(), vec![Layer::Recurrent(gru.clone())]);
+            let of_head = Recurrent { along: Along::Inputs, ..gru.clone() };
+            let (name, layers) = ("head".into(), vec![Layer::Recurrent(of_head)]);
             m.layers.insert(1, Layer::Head(Head { name, layers }));
             gru.gates.name = "gru_1".into();
         },
-        "is recurrent, which no layer of a branch or a head may be",
+        "along: `inputs`, which no layer of a branch or a head goes along",
     );
+    // Along pixels it may be in both, and come from the end.
+    let mut model = row();
+    let (gru, dense) = (model.layers.remove(0), model.layers.pop().unwrap());
+    let named = |i: usize| {
+        let Layer::Recurrent(mut gru) = gru.clone() else { unreachable!() };
+        gru.gates.name = format!("gru_{i}");
+        Layer::Recurrent(gru)
+    };
+    let reading = |name: &str, elements: usize| {
+        let Layer::Dense(dense) = dense.clone() else { unreachable!() };
+        let w_b = Array::ones((dense.rows(), elements));
+        Layer::Dense(Dense { name: name.into(), w_b, ..dense })
+    };
+    let reverse = |i: usize| Layer::Reverse(Reverse { name: format!("reverse_{i}") });
+    let branches = Branches {
+        name: "concat_0".into(),
+        body: vec![named(0)],
+        shortcut: vec![reverse(0), named(1), reverse(1)],
+        join: Join::Concat,
+        format: Format { signed: true, bits: 3, frac: 1 },
+    };
+    let head = Head { name: "head".into(), layers: vec![named(2), reading("of_head", 6)] };
+    let before = [Layer::Head(head), Layer::Branches(branches)];
+    model.layers.splice(..0, before);
+    model.layers.push(reading("dense", 4));
+    assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
 }
 
 /// A model of words of three characters with two filters of width 1 and one of width 2.

@@ -22,7 +22,7 @@ const MAX_ELEMENTS: usize = 1 << 24;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `act_0`, `add_0`, `concat_0`, `lstm_0`,
-    /// `gru_0`, `last_0`, counted by kind.
+    /// `gru_0`, `last_0`, `reverse_0`, counted by kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
@@ -70,6 +70,8 @@ pub enum Op {
     Recurrent(Cell, Along, Gates),
     /// The last pixel of an image of one row.
     Last,
+    /// The pixels of an image of one row in the opposite order.
+    Reverse,
 }
 
 /// A function of each element that takes a layer of its own.
@@ -322,6 +324,7 @@ impl Step {
             Op::Highway(_) => "highway".into(),
             Op::Recurrent(cell, ..) => cell.kind().into(),
             Op::Last => "last".into(),
+            Op::Reverse => "reverse".into(),
         }
     }
 
@@ -364,7 +367,9 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
     let mut signs = vec![input];
     for step in steps {
         let signed = match step.op {
-            Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) | Op::Last => signs[step.from[0]],
+            Op::MaxPool(_) | Op::AveragePool(_) | Op::Upsample(_) | Op::Last | Op::Reverse => {
+                signs[step.from[0]]
+            }
             Op::Activation(activation) => {
                 matches!(activation, Activation::Leaky(_) | Activation::Tanh)
             }
@@ -386,7 +391,6 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
         spn: &network.spn,
         format,
         along: network.along(),
-        branch: false,
         head: false,
         steps: vec![],
         shapes,
@@ -448,9 +452,7 @@ struct Planner<'a> {
     format: Format,
     /// Where the state of recurrent layers goes.
     along: Along,
-    /// Whether the layers at hand are those of a branch or a head.
-    branch: bool,
-    /// Whether they are those of a head.
+    /// Whether the layers at hand are those of a head.
     head: bool,
     steps: Vec<Step>,
     /// The shape of every value.
@@ -532,6 +534,10 @@ impl Planner<'_> {
                 Layer::Lstm(lstm) => self.recurrent(&at.key("lstm"), Cell::Lstm, lstm, value)?,
                 Layer::Gru(gru) => self.recurrent(&at.key("gru"), Cell::Gru, gru, value)?,
                 Layer::Last => self.last(&at, value)?,
+                Layer::Reverse => {
+                    self.goes_along_time(&at, "\"reverse\"", value)?;
+                    self.push("reverse", Op::Reverse, vec![value], self.shapes[value])
+                }
             };
         }
         Ok(value)
@@ -924,7 +930,7 @@ impl Planner<'_> {
         layer: &Recurrent,
         value: usize,
     ) -> Result<usize, Violation> {
-        let &Recurrent { units, r, threshold } = layer;
+        let &Recurrent { units, r, threshold, bidirectional } = layer;
         within(place.clone().key("units"), units, 1..=MAX_SIZE / Cell::GATES)?;
         let (word, a_layer) = match cell {
             Cell::Lstm => ("lstm", "an `lstm`"),
@@ -933,13 +939,11 @@ impl Planner<'_> {
         let refused = |cause: &str, help: &str| {
             Err(Violation::new(place.clone(), format!("{a_layer} {cause}")).help(help))
         };
-        if self.head {
-            return refused("cannot be in a head", "put it before the head");
-        }
-        if self.branch {
-            return refused("cannot be in a branch", "put it before or after the branches");
-        }
         let (inputs, output) = match (self.along, cell) {
+            (Along::Inputs, _) if bidirectional => {
+                let cause = "goes along the time of a text, whose end it does not know";
+                return refused(cause, "leave `bidirectional` out");
+            }
             (Along::Inputs, Cell::Lstm) => (self.shapes[value].elements(), Shape::vector(units)),
             (Along::Inputs, Cell::Gru) => {
                 let cause = "goes along the time of a signal, and this network is of texts";
@@ -952,7 +956,17 @@ impl Planner<'_> {
             }
         };
         let gates = self.gates(place, r, threshold, inputs, units)?;
-        Ok(self.push(word, Op::Recurrent(cell, self.along, gates), vec![value], output))
+        let op = Op::Recurrent(cell, self.along, gates);
+        let forward = self.push(word, op.clone(), vec![value], output);
+        if !bidirectional {
+            return Ok(forward);
+        }
+        // The steps of its branches.
+        let from_end = self.push("reverse", Op::Reverse, vec![value], self.shapes[value]);
+        let backward = self.push(word, op, vec![from_end], output);
+        let backward = self.push("reverse", Op::Reverse, vec![backward], output);
+        let both = Shape { channels: 2 * units, ..output };
+        Ok(self.push("concat", Op::Join(Join::Concat), vec![forward, backward], both))
     }
 
     fn last(&mut self, place: &Place, value: usize) -> Result<usize, Violation> {
@@ -1020,10 +1034,9 @@ impl Planner<'_> {
             return Err(Violation::new(at("layers"), "a head has no layers")
                 .help("give at least one, e.g. `layers = [{ dense = { units = 10 } }]`"));
         }
-        let outer = (self.branch, self.head);
-        (self.branch, self.head) = (true, true);
+        self.head = true;
         self.layers(&at("layers"), &head.layers, value)?;
-        (self.branch, self.head) = outer;
+        self.head = false;
         ends_in_sums(&at("layers"), &head.layers, "head")?;
         if let Some(last) = self.steps.last_mut() {
             last.head = Some(head.name.clone());
@@ -1055,10 +1068,8 @@ impl Planner<'_> {
                 "end it with `dense` or a convolution, and put the \"relu\" after the residual",
             ));
         }
-        let outer = std::mem::replace(&mut self.branch, true);
         let body = self.layers(&at("body"), &branches.body, value)?;
         let shortcut = self.layers(&at("shortcut"), &branches.shortcut, value)?;
-        self.branch = outer;
         if body == value {
             return Err(Violation::new(at("body"), "the body of a concat yields what enters it")
                 .help("give it a layer, e.g. a convolution"));

@@ -282,7 +282,8 @@ fn recurrent_layers_along_time() {
     assert_eq!(steps[1].dense_multiplications(), 8 * (4 * 6 * (8 + 6) + 3 * 6));
     assert_eq!(steps[2].dense_multiplications(), 8 * (3 * 5 * (6 + 5) + 2 * 5));
     assert_eq!(steps[2].entries(), (3 * 5 * (6 + 5), 6 * 5 * 5));
-    for layers in ["{ lstm = { units = 6 } }", "{ gru = { units = 6 } }", "\"last\""] {
+    for layers in ["{ lstm = { units = 6 } }", "{ gru = { units = 6 } }", "\"last\"", "\"reverse\""]
+    {
         let text = format!(
             "name = \"net\"\ninput = {{ shape = [32, 3], bits = 8, frac = 7 }}\nlayers = \
              [{layers}, {{ dense = {{ units = 2 }} }}]"
@@ -501,6 +502,7 @@ fn errors() {
         ("[1]", "[5]"),
         ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),
         ("lstm", "gru"),
+        ("lstm = { ", "lstm = { bidirectional = true, "),
         ("{ highway = {} }", "\"last\""),
         (
             "{ dense = { units = 9 } }",
@@ -527,15 +529,12 @@ fn errors() {
         ("threshold = 1", "threshold = 9"),
         ("\"last\"", "\"relu\""),
         ("\"last\"", "\"last\", \"last\""),
+        ("\"last\"", "\"last\", \"reverse\""),
+        ("threshold = 1", "bidirectional = 2"),
         ("    { dense = { units = 2 } },\n", ""),
         (
             "{ gru = { units = 5, threshold = 1 } }",
-            "{ concat = { body = [{ gru = { units = 5 } }] } }",
-        ),
-        (
-            "\"last\"",
-            "{ head = { name = \"early\", layers = [{ lstm = { units = 5 } }, \
-             { dense = { units = 2 } }] } }",
+            "{ residual = { body = [{ gru = { units = 5 } }] } }",
         ),
     ];
     let mut told = String::new();

@@ -67,6 +67,7 @@ impl Graph {
                 let elements = edge.0.elements();
                 self.slice(&format!("{}/z", last.name), x, 1, elements - edge.0.channels..elements)
             }
+            Layer::Reverse(reverse) => self.reverse(&reverse.name, x, edge.0),
         })
     }
 
@@ -259,6 +260,16 @@ impl Graph {
                 self.node("ReduceSum", &at("z"), &[&windows, &axes], [keep])
             }
         };
+        self.flatten(&at("flat"), &z)
+    }
+
+    fn reverse(&mut self, name: &str, x: &str, shape: Shape) -> String {
+        let at = |value: &str| format!("{name}/{value}");
+        let axes = [0, shape.pixels() as i64, shape.channels as i64];
+        let pixels = self.reshape(&at("pixels"), x, &axes);
+        let index = (0..shape.pixels() as i64).rev();
+        let index = self.i64s(&at("index"), &[shape.pixels()], index);
+        let z = self.gather(&at("z"), &pixels, &index, 1);
         self.flatten(&at("flat"), &z)
     }
 

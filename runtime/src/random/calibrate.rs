@@ -110,6 +110,7 @@ pub fn calibrate(
                 (Made::Join(value.format), value)
             }
             Op::Last => (Made::Pool, last_pixels(step, x)),
+            Op::Reverse => (Made::Pool, reversed(x)),
             Op::Recurrent(cell, _, gates) => {
                 let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
                 rng.set_stream(k as u64);
@@ -267,6 +268,12 @@ fn last_pixels(step: &Step, x: &Value) -> Value {
     let images = x.data.chunks(x.shape.elements());
     let data = images.flat_map(|image| &image[image.len() - x.shape.channels..]).copied().collect();
     Value { shape: step.output, format: x.format, data }
+}
+
+fn reversed(x: &Value) -> Value {
+    let images = x.data.chunks(x.shape.elements());
+    let data = images.flat_map(|image| image.chunks(x.shape.channels).rev().flatten());
+    Value { data: data.copied().collect(), ..*x }
 }
 
 /// Two branches as one, in a format that suits it.

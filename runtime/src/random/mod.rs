@@ -229,6 +229,7 @@ fn assemble<'a>(
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),
             (_, Op::Last, _) => model::Layer::Last(model::Last { name }),
+            (_, Op::Reverse, _) => model::Layer::Reverse(model::Reverse { name }),
             (_, Op::Upsample(size), _) => {
                 model::Layer::Upsample(model::Upsample { name, size: *size })
             }

@@ -63,7 +63,11 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
         }
         Kind::Last => {
             as_it_is()?;
-            last(from, to)
+            of_a_row(from, to, 1)
+        }
+        Kind::Reverse => {
+            as_it_is()?;
+            of_a_row(from, to, from.shape.width)
         }
         Kind::Best { count } => {
             as_it_is()?;
@@ -212,8 +216,9 @@ fn activation(from: &Edge, to: &Edge, function: &Function) -> Check {
     }
 }
 
-fn last(from: &Edge, to: &Edge) -> Check {
-    let due = Shape { width: 1, ..from.shape };
+/// So many pixels of a row, as they are.
+fn of_a_row(from: &Edge, to: &Edge, width: usize) -> Check {
+    let due = Shape { width, ..from.shape };
     if from.shape.height != 1 || to.shape != due || to.whole != from.whole {
         return Err(format!("makes {} of {}", to.shape, from.shape));
     }

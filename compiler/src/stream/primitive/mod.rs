@@ -17,7 +17,7 @@ pub use decide::{Best, Threshold};
 pub use ends::{Collector, FrameEnd, Framer};
 pub use folded::{Accumulate, Array, Bank, Requantise};
 pub use lines::{Lines, Reader, Upsample, Window};
-pub use order::Patches;
+pub use order::{Patches, Reverse};
 pub use queue::{Fifo, Fork, Register};
 pub use segment::Segment;
 pub use units::{Add, Cell, Concat, Curves, Highway, Last, Lookup, Recall, Rectify};
@@ -59,7 +59,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Upsample, Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Rectify, Curves,
-    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold,
+    Lookup, Recall, Cell, Highway, Add, Concat, Last, Best, Threshold, Reverse,
 }
 
 /// What is known of a primitive.

@@ -4,6 +4,7 @@ use super::{Around, Ends, Part, Size, State, counter, product, register};
 use crate::emit::signature::Frames;
 use crate::figures::{Memory, MemoryKind};
 use crate::folded::{FilterStep, Positions};
+use strassenc_runtime::error::count;
 use strassenc_runtime::{Extent, Shape};
 
 /// Patches to a raster image.
@@ -15,6 +16,15 @@ pub struct Patches {
     pub grid: (usize, usize),
     /// The image, cropped; its channels are the elements of a pixel.
     pub image: Shape,
+}
+
+/// The pixels of an image of one row in the opposite order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reverse {
+    /// Pixels of the image.
+    pub pixels: usize,
+    /// Words of a pixel.
+    pub words: usize,
 }
 
 impl Part for Patches {
@@ -137,6 +147,95 @@ impl State for Stripes {
             }
         }
         self.stripes = self.stripes + usize::from(complete) - usize::from(released);
+        changed
+    }
+}
+
+impl Reverse {
+    /// Words of a frame.
+    fn frame(&self) -> usize {
+        product([self.pixels, self.words])
+    }
+
+    /// Words of the memory: a pixel more than a frame has.
+    fn depth(&self) -> usize {
+        product([self.pixels.saturating_add(1), self.words])
+    }
+}
+
+impl Part for Reverse {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_reverse"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let mut fits = ends.same();
+        fits.push([ends.x().words, self.frame()]);
+        fits
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        format!("{} in the opposite order", count(self.pixels, "pixel"))
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(".BITS({}), .PIXELS({}), .WORDS({})", ends.x().bits(), self.pixels, self.words)
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        let (frame, depth) = (self.frame(), self.depth());
+        Box::new(Backwards { frame, depth, held: 0, frames: 0, written: 0, read: 0, shown: false })
+    }
+
+    fn size(&self, ends: &Ends) -> Size {
+        let depth = self.depth();
+        let control = counter(depth + 1) + 2 * (register(depth) + counter(self.words));
+        let memory = Memory::new(ends.x().bits(), depth, MemoryKind::Registered);
+        Size::new(10, control, 0).with(memory)
+    }
+}
+
+struct Backwards {
+    /// Words of a frame, and of the memory.
+    frame: usize,
+    depth: usize,
+    /// Words in the memory.
+    held: usize,
+    /// Whole frames that are not read yet.
+    frames: usize,
+    /// Words of the frame that is being written, and of the one that is being read.
+    written: usize,
+    read: usize,
+    shown: bool,
+}
+
+impl State for Backwards {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.held < self.depth, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let mut changed = accept;
+        if around.advance() {
+            changed |= self.shown;
+            self.shown = self.frames > 0;
+            if self.shown {
+                changed = true;
+                self.held -= 1;
+                self.read = (self.read + 1) % self.frame;
+                self.frames -= usize::from(self.read == 0);
+            }
+        }
+        if accept {
+            self.held += 1;
+            self.written = (self.written + 1) % self.frame;
+            self.frames += usize::from(self.written == 0);
+        }
         changed
     }
 }

@@ -214,6 +214,7 @@ fn branch(
                 Kind::Recurrent(Box::new(Steps { units, gates, pixels: edge.0.pixels(), frac }))
             }
             model::Layer::Last(_) => Kind::SumPool(Windows::last(edge.0)),
+            model::Layer::Reverse(_) => Kind::SumPool(Windows::reversed(edge.0)),
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
             | model::Layer::Highway(_)

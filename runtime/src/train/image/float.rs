@@ -306,6 +306,7 @@ impl<T: Real> Float<T> {
                     Layer::Recurrent(Box::new(Rows::new(layer, step.input.pixels())))
                 }
                 Op::Last => Layer::AveragePool(Windows::last(step.input)),
+                Op::Reverse => Layer::AveragePool(Windows::reversed(step.input)),
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
@@ -653,7 +654,7 @@ layers = [
     }
 
     /// Both cells along a row, in the order of a signal's layers: one of them reads the input, one
-    /// yields every pixel, one is read at its last.
+    /// yields every pixel, one goes both ways and is read at its last pixel.
     pub fn signals() -> Network {
         let text = r#"name = "t"
 input = { shape = [12, 2], bits = 8, frac = 8 }
@@ -663,7 +664,7 @@ layers = [
     "relu",
     { lstm = { units = 3, r = 2 } },
     { concat = { body = [{ conv1d = { channels = 2, kernel = 1, r = 3 } }] } },
-    { gru = { units = 4, r = 3 } },
+    { gru = { units = 2, r = 3, bidirectional = true } },
     "last",
     { dense = { units = 3, r = 5 } },
 ]
@@ -696,6 +697,25 @@ layers = [
 ]
 "#;
         Network::parse("t", text).unwrap()
+    }
+
+    /// [`signals`] with a head that reads one of them from its end.
+    fn signals_with_a_head() -> Network {
+        let text = r#"name = "t"
+input = { shape = [12, 3], bits = 8, frac = 8 }
+layers = [
+    { head = { name = "early", layers = [
+        "reverse",
+        { lstm = { units = 2, r = 2 } },
+        { dense = { units = 3, r = 4 } },
+    ] } },
+    { dense = { units = 1 } },
+]
+"#;
+        let (mut network, head) = (signals(), Network::parse("t", text).unwrap());
+        // Behind the layer that yields as many channels.
+        network.layers.insert(1, head.layers[0].clone());
+        network
     }
 
     /// Aims of such a network: the same classes of all outputs, that count differently.
@@ -737,7 +757,7 @@ layers = [
             (pooled(), 600),
             (oblong(), 600),
             (headed(), 200),
-            (signals(), 500),
+            (signals_with_a_head(), 600),
             (activated(), 200),
         ] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -785,6 +805,58 @@ layers = [
                 "{checked} checked, {kinks} with kinks"
             );
         }
+    }
+
+    /// The units of one direction, then those of the other, by PyTorch's equations in plain loops:
+    /// what a `GRU` of its yields with `bidirectional=True`.
+    #[test]
+    fn a_bidirectional_gru_goes_along_a_row_and_from_its_end() {
+        let (pixels, n_in, n) = (5, 2, 3);
+        let text = r#"name = "t"
+input = { shape = [5, 2], bits = 8, frac = 8 }
+layers = [{ gru = { units = 3, bidirectional = true } }, { dense = { units = 3 } }]
+[train]
+full_precision = true
+"#;
+        let network = Network::parse("t", text).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut float = fresh(&network, &mut rng);
+        let (x, labels) = batch_of(4, &network, &mut rng);
+        float.gradients(x.view(), &aims(&network, &labels));
+        let mut due = Array2::zeros((4, pixels * 2 * n));
+        let cells = float.trained().filter_map(|layer| match layer {
+            Layer::Recurrent(rows) => Some(&rows.layer),
+            _ => None,
+        });
+        for (direction, cell) in cells.enumerate() {
+            // Rows of x are those of n, r and z, those of h of r, z and n.
+            let (w_x, w_h) = (&cell.x.w_b.weights.value, &cell.h.w_b.weights.value);
+            let b = cell.bias.value.row(0);
+            let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+            for (sample, mut due) in x.rows().into_iter().zip(due.rows_mut()) {
+                let mut h = vec![0.0; n];
+                for step in 0..pixels {
+                    let pixel = if direction == 0 { step } else { pixels - 1 - step };
+                    let of_x = |row: usize| -> f64 {
+                        (0..n_in).map(|j| w_x[[row, j]] * sample[pixel * n_in + j]).sum()
+                    };
+                    let of_h = |row: usize| -> f64 { (0..n).map(|j| w_h[[row, j]] * h[j]).sum() };
+                    let unit = |j: usize| {
+                        let r = sigmoid(of_x(n + j) + of_h(j) + b[n + j]);
+                        let z = sigmoid(of_x(2 * n + j) + of_h(n + j) + b[2 * n + j]);
+                        let new = of_x(j) + b[j] + r * (of_h(2 * n + j) + b[3 * n + j]);
+                        (1.0 - z) * new.tanh() + z * h[j]
+                    };
+                    h = (0..n).map(unit).collect();
+                    for (j, h) in h.iter().enumerate() {
+                        due[(pixel * 2 + direction) * n + j] = *h;
+                    }
+                }
+            }
+        }
+        let both = float.nodes.iter().find(|node| matches!(node.layer, Layer::Concat { .. }));
+        let apart = &both.unwrap().z - &due;
+        assert!(due.iter().all(|h| *h != 0.0) && apart.iter().all(|d| d.abs() < 1e-9), "{apart}");
     }
 
     /// Gradients go straight through: that of W is the one a full-precision network has whose W

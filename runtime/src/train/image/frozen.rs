@@ -497,6 +497,7 @@ impl Frozen {
                     Kind::Recurrent(Box::new(Steps::of(units, layers.next()?, step)))
                 }
                 Op::Last => Kind::SumPool(Windows::last(step.input)),
+                Op::Reverse => Kind::SumPool(Windows::reversed(step.input)),
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => return None,
             };
             let (from, outputs) = (step.from.clone(), step.output.elements());

@@ -436,6 +436,12 @@ impl Windows {
         Windows { pixels, input, output, area: 1, tiles: false }
     }
 
+    /// A window of one pixel for each pixel of an image of one row, from the last one on.
+    pub fn reversed(input: Shape) -> Self {
+        let pixels = (0..input.pixels()).rev().map(|pixel| vec![pixel]).collect();
+        Windows { pixels, input, output: input, area: 1, tiles: true }
+    }
+
     /// A window of one pixel for each pixel of an image that is larger by `size`: the nearest one.
     pub fn nearest(size: Extent, input: Shape, output: Shape) -> Self {
         let nearest = |pixel: usize| {

@@ -147,9 +147,13 @@ pub fn fold_with(
                 layers.push(steps.gates);
                 (z, steps.units.hidden.frac)
             }
-            Op::Last => {
+            Op::Last | Op::Reverse => {
                 let mut z = empty();
-                Windows::last(step.input).share(x.view(), &mut z);
+                let windows = match &step.op {
+                    Op::Last => Windows::last(step.input),
+                    _ => Windows::reversed(step.input),
+                };
+                windows.share(x.view(), &mut z);
                 (z, *frac)
             }
             Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
@@ -478,6 +482,7 @@ fn image_layers<'a>(
             }
             (_, Kind::Activation(function), _) => function.layer(name),
             (Op::Last, _, _) => model::Layer::Last(model::Last { name }),
+            (Op::Reverse, _, _) => model::Layer::Reverse(model::Reverse { name }),
             (Op::Upsample(size), _, _) => {
                 model::Layer::Upsample(model::Upsample { name, size: *size })
             }
