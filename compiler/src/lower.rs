@@ -266,8 +266,8 @@ fn windows_of(conv: &Conv2d, output: Shape) -> Windows {
     let p = conv.patch();
     Windows {
         size: conv.window(),
-        stride: p.zip(conv.stride, |p, stride| p * stride),
-        pad: conv.pad,
+        stride: conv.step(),
+        pad: conv.lead(),
         rows: output.height.div_ceil(p.h),
         columns: output.width.div_ceil(p.w),
     }

@@ -238,6 +238,16 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
     let (r, per_group, window_h, window_w) = layer.w_b.dim();
     let (c_out, reads, p_h, p_w) = layer.w_c.dim();
     let mut z = vec![0; output.elements()];
+    // Pixels between windows, and those of the first one before the image.
+    let (step_y, step_x, before_y, before_x) = match layer.transposed {
+        None => (p_h * layer.stride.h, p_w * layer.stride.w, layer.pad.h, layer.pad.w),
+        Some(k) => (
+            1,
+            1,
+            (k.h - 1 - layer.pad.h) / layer.stride.h,
+            (k.w - 1 - layer.pad.w) / layer.stride.w,
+        ),
+    };
     for patch_y in 0..output.height.div_ceil(p_h) {
         for patch_x in 0..output.width.div_ceil(p_w) {
             let mut m = Vec::with_capacity(r);
@@ -246,10 +256,8 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                 let mut u = 0;
                 for ky in 0..window_h {
                     for kx in 0..window_w {
-                        let at_y =
-                            (patch_y * p_h * layer.stride.h + ky) as isize - layer.pad.h as isize;
-                        let at_x =
-                            (patch_x * p_w * layer.stride.w + kx) as isize - layer.pad.w as isize;
+                        let at_y = (patch_y * step_y + ky) as isize - before_y as isize;
+                        let at_x = (patch_x * step_x + kx) as isize - before_x as isize;
                         for c in 0..per_group {
                             // A pad is 0.
                             let x = pixel(x, input, at_y, at_x, group * per_group + c).unwrap_or(0);

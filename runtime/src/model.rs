@@ -12,7 +12,7 @@ use crate::format::Format;
 use crate::network::plan::leaky;
 use crate::network::{Network, Recipe};
 use crate::recurrent::{Along, Cell};
-use crate::shape::{Extent, Join, Shape, moving, pooling};
+use crate::shape::{Extent, Join, Shape, lead, moving, pooling};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -204,10 +204,15 @@ pub struct Conv2d {
     pub w_c: Array4<i8>,
     /// `[c_out, p_h, p_w]`: b, in units of 2^-product_frac.
     pub bias: Array3<i64>,
-    /// Pixels between outputs.
+    /// Pixels between outputs; of a transposed convolution, output pixels for each that enters, p.
     pub stride: Extent,
-    /// Zeros at each side of the image.
+    /// Zeros at each side of the image; of a transposed convolution, pixels that are cut away at
+    /// each side of what it yields.
     pub pad: Extent,
+    /// The kernel of a transposed convolution, k, which yields p_h × p_w pixels for each that
+    /// enters; none of an ordinary one. Windows are one pixel apart, and have all pixels that a
+    /// patch depends on: K = [`lead`](Self::lead) + 1 + ⌊(p - 1 + pad) / p⌋.
+    pub transposed: Option<Extent>,
     /// Groups of W_b; as many as input channels, and more than one, make a depthwise layer.
     pub groups: usize,
     /// What leaves the layer; shifts are per channel.
@@ -496,8 +501,27 @@ impl Conv2d {
         Extent { h, w }
     }
 
+    /// Pixels between windows.
+    pub fn step(&self) -> Extent {
+        match self.transposed {
+            Some(_) => Extent::ONE,
+            None => self.patch().zip(self.stride, |p, stride| p * stride),
+        }
+    }
+
+    /// Pixels of a window before that of its patch: the pads of an ordinary convolution.
+    pub fn lead(&self) -> Extent {
+        match self.transposed {
+            Some(kernel) => lead(kernel, self.stride, self.pad),
+            None => self.pad,
+        }
+    }
+
     /// The kernel k; `None` where K is too small for the patch.
     pub fn kernel(&self) -> Option<Extent> {
+        if self.transposed.is_some() {
+            return self.transposed;
+        }
         let kernel = |window: usize, patch: usize, stride: usize| {
             window.checked_sub(patch.checked_sub(1)?.checked_mul(stride)?).filter(|k| *k > 0)
         };
@@ -586,7 +610,11 @@ impl Layer {
             Layer::Dense(_) => "dense".into(),
             Layer::Bilinear(_) => "product".into(),
             Layer::Conv2d(conv) => {
-                let word = if conv.depthwise() { "depthwise conv" } else { "conv" };
+                let word = match (conv.transposed, conv.depthwise()) {
+                    (Some(_), _) => "transposed conv",
+                    (None, true) => "depthwise conv",
+                    (None, false) => "conv",
+                };
                 moving(word, conv.kernel().unwrap_or(conv.window()), conv.stride)
             }
             Layer::Pool(Pool { kind: PoolKind::Max, size, stride, .. }) => {

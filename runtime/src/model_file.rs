@@ -71,6 +71,8 @@ enum LayerDocument {
         product_frac: i32,
         stride: Extent,
         pad: Extent,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transposed: Option<Extent>,
         groups: usize,
         output: OutputDocument,
     },
@@ -552,6 +554,7 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             product_frac,
             stride,
             pad,
+            transposed,
             groups,
             output,
         } => Layer::Conv2d(Conv2d {
@@ -565,6 +568,7 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
             stride,
             pad,
+            transposed,
             groups,
             output: output_of(&name, output)?,
             name,
@@ -757,6 +761,7 @@ fn document_of(layer: &Layer) -> LayerDocument {
             product_frac: c.product_frac,
             stride: c.stride,
             pad: c.pad,
+            transposed: c.transposed,
             groups: c.groups,
             output: output(&c.output),
         },

@@ -97,6 +97,14 @@ pub enum Layer {
     Conv2d(Conv2d),
     /// A convolution along an image of one row: a [`Conv2d`] whose sizes are 1 down.
     Conv1d(Conv1d),
+    /// A transposed convolution, to an image of `stride` times as many pixels down and across.
+    ConvTranspose2d(ConvTranspose2d),
+    /// The same along an image of one row: a [`ConvTranspose2d`] whose sizes are 1 down.
+    ConvTranspose1d(ConvTranspose1d),
+    /// A depthwise [`Conv2d`], a ReLU, and a pointwise one.
+    SeparableConv2d(SeparableConv2d),
+    /// The same along an image of one row: a [`SeparableConv2d`] whose sizes are 1 down.
+    SeparableConv1d(SeparableConv1d),
     /// max(0, x); free, since it is the lower end of the saturation.
     Relu,
     /// min(max(0, x), 6).
@@ -317,6 +325,171 @@ impl Conv1d {
     }
 }
 
+/// A transposed convolutional SPN layer, of PyTorch's semantics: each pixel that enters adds its
+/// kernel to the output, `stride` pixels from one to the next, of which `pad` are cut away at each
+/// side, and `output_pad` put on below and at the right. Exactly `stride` times as large images
+/// leave: `kernel - 2·pad + output_pad = stride`.
+///
+/// W_b is a convolution of stride 1 to r channels, whose kernel has all pixels that a patch of
+/// `stride × stride` output pixels depends on, and W_c a matrix from them to that patch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvTranspose2d {
+    /// Output channels, 1..=65536.
+    pub channels: usize,
+    /// The kernel, `n` for n × n, 1..=32, or `[h, w]`, at most 1024 pixels.
+    pub kernel: Sizes,
+    /// Output pixels from one kernel to the next, each 1..=8.
+    pub stride: Sizes,
+    /// Pixels of the output that are cut away at each side.
+    #[serde(default)]
+    pub pad: Sizes,
+    /// Pixels of the output below and at the right, fewer than `stride`.
+    #[serde(default)]
+    pub output_pad: Sizes,
+    /// The multiplications for each pixel that enters, 1..=65536. By default
+    /// `spn.ratio · channels`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// A transposed convolution along an image of one row. What is not said here is as in
+/// [`ConvTranspose2d`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvTranspose1d {
+    /// Output channels, 1..=65536.
+    pub channels: usize,
+    /// Pixels of the kernel, 1..=1024.
+    pub kernel: usize,
+    /// Output pixels from one kernel to the next, 1..=8.
+    pub stride: usize,
+    /// Pixels of the output that are cut away at each side.
+    #[serde(default)]
+    pub pad: usize,
+    /// Pixels of the output at the right, fewer than `stride`.
+    #[serde(default)]
+    pub output_pad: usize,
+    /// The multiplications for each pixel that enters, 1..=65536.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl ConvTranspose1d {
+    /// The same layer over images of one row.
+    fn over_a_row(&self) -> ConvTranspose2d {
+        let &ConvTranspose1d { channels, kernel, stride, pad, output_pad, r, threshold } = self;
+        let along = |w, h| Sizes::Pair(Extent { h, w });
+        ConvTranspose2d {
+            channels,
+            kernel: along(kernel, 1),
+            stride: along(stride, 1),
+            pad: along(pad, 0),
+            output_pad: along(output_pad, 0),
+            r,
+            threshold,
+        }
+    }
+}
+
+/// A depthwise-separable convolution, as of MobileNet: a convolution of each channel by itself, a
+/// ReLU, and one of kernel 1 over all channels. What is not said here is as in [`Conv2d`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeparableConv2d {
+    /// Output channels of the second one, 1..=65536; the first one has those that enter.
+    pub channels: usize,
+    /// The kernel of the first one.
+    pub kernel: Sizes,
+    /// Pixels between outputs.
+    #[serde(default = "one")]
+    pub stride: Sizes,
+    /// Pixels from one of the kernel to the next.
+    #[serde(default = "one", skip_serializing_if = "is_one_pixel")]
+    pub dilation: Sizes,
+    /// Zeros on each side.
+    #[serde(default)]
+    pub pad: Sizes,
+    /// Multiplications for each channel and pixel of the first one, at least one and together
+    /// 65536 at most. With 1, W_c is the identity.
+    #[serde(default = "one")]
+    pub depthwise_r: usize,
+    /// Whether the ReLU is there.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub relu: bool,
+    /// The multiplications per output patch of the second one, 1..=65536. By default
+    /// `spn.ratio · channels`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// The output patch of the second one; the first one has none. By default `spn.p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<Sizes>,
+    /// Ternary threshold factor of both, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// A depthwise-separable convolution along an image of one row. What is not said here is as in
+/// [`SeparableConv2d`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeparableConv1d {
+    /// Output channels, 1..=65536.
+    pub channels: usize,
+    /// Pixels of the kernel, 1..=1024.
+    pub kernel: usize,
+    /// Pixels between outputs, 1..=1024.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Pixels from one of the kernel to the next.
+    #[serde(default = "one", skip_serializing_if = "is_one_pixel")]
+    pub dilation: usize,
+    /// Zeros on each side, fewer than the kernel reaches over.
+    #[serde(default)]
+    pub pad: usize,
+    /// Multiplications for each channel and pixel of the first one.
+    #[serde(default = "one")]
+    pub depthwise_r: usize,
+    /// Whether the ReLU is there.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub relu: bool,
+    /// The multiplications per output patch of the second one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Pixels of the output patch of the second one, 1..=8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<usize>,
+    /// Ternary threshold factor of both, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl SeparableConv1d {
+    /// The same layer over images of one row.
+    fn over_a_row(&self) -> SeparableConv2d {
+        let &SeparableConv1d { channels, depthwise_r, relu, r, threshold, .. } = self;
+        let along = |w, h| Sizes::Pair(Extent { h, w });
+        SeparableConv2d {
+            channels,
+            kernel: along(self.kernel, 1),
+            stride: along(self.stride, 1),
+            dilation: along(self.dilation, 1),
+            pad: along(self.pad, 0),
+            depthwise_r,
+            relu,
+            r,
+            p: self.p.map(|p| along(p, 1)),
+            threshold,
+        }
+    }
+}
+
 /// What pooling looks at. On an image of one row, numbers go along it: `size = 4` is 1 × 4, with no
 /// pad above and below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -371,6 +544,20 @@ impl Layer {
             }
             _ => None,
         }
+    }
+
+    /// How many steps of a plan it is by itself.
+    fn steps(&self) -> usize {
+        match self {
+            Layer::Relu | Layer::Flatten => 0,
+            Layer::SeparableConv2d(_) | Layer::SeparableConv1d(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Each of these layers, as often as it is a step of a plan; heads once.
+    pub(crate) fn of_steps(layers: &[Layer]) -> impl Iterator<Item = &Layer> {
+        layers.iter().flat_map(|layer| std::iter::repeat_n(layer, layer.steps()))
     }
 
     /// The layers of its branches, or of a head.
@@ -445,6 +632,14 @@ impl Spn {
 
 fn one<T: From<usize>>() -> T {
     T::from(1)
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 fn is_one_pixel<T: From<usize> + PartialEq>(size: &T) -> bool {
@@ -969,7 +1164,8 @@ impl Network {
     /// Whether a layer goes along the time of a signal. An LSTM does, but in texts and on vectors.
     fn is_of_signals(&self) -> bool {
         let along_time = |layer: &Layer| match layer {
-            Layer::Conv1d(_) | Layer::Gru(_) | Layer::Last | Layer::Reverse => true,
+            Layer::Conv1d(_) | Layer::ConvTranspose1d(_) | Layer::SeparableConv1d(_) => true,
+            Layer::Gru(_) | Layer::Last | Layer::Reverse => true,
             Layer::Lstm(_) => self.input.shape.len() > 1,
             _ => false,
         };

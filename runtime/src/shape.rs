@@ -139,6 +139,19 @@ impl fmt::Display for Extent {
     }
 }
 
+/// Pixels before the one that a patch of a transposed convolution belongs to which the patch
+/// depends on: those whose kernels, `stride` output pixels apart, reach into it once `pad` are cut
+/// away.
+pub(crate) fn lead(kernel: Extent, stride: Extent, pad: Extent) -> Extent {
+    kernel.zip(pad, |kernel, pad| kernel - 1 - pad).zip(stride, |reach, stride| reach / stride)
+}
+
+/// All pixels that such a patch depends on.
+pub(crate) fn reach(kernel: Extent, stride: Extent, pad: Extent) -> Extent {
+    let behind = stride.zip(pad, |stride, pad| (stride - 1 + pad) / stride);
+    lead(kernel, stride, pad).zip(behind, |lead, behind| lead + 1 + behind)
+}
+
 /// What moves over an image, in a few words: `conv 3×3`, with ` / 2` where it takes steps of two
 /// pixels.
 pub(crate) fn moving(word: &str, size: Extent, stride: Extent) -> String {

@@ -133,6 +133,7 @@ fn a_convolution_without_rows_yields_its_bias() {
         output: Output::Raw,
         stride: Extent::ONE,
         pad: Extent::square(0),
+        transposed: None,
         groups: 1,
     };
     let format = Format { signed: false, bits: 4, frac: 0 };

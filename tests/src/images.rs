@@ -24,11 +24,12 @@ pub fn image_model(seed: u64) -> Model {
     if rng.random_ratio(1, 4) {
         shape[rng.random_range(0..2)] = 1;
     }
-    let mut up = ChaCha8Rng::seed_from_u64(seed);
+    let [mut up, mut grow] = [ChaCha8Rng::seed_from_u64(seed), ChaCha8Rng::seed_from_u64(seed)];
     up.set_stream(3);
     let mut acts = ChaCha8Rng::seed_from_u64(seed);
     acts.set_stream(7);
-    let mut builder = Builder { rng, up, acts, layers: 0 };
+    grow.set_stream(8);
+    let mut builder = Builder { rng, up, acts, grow, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(0..=3) {
@@ -50,8 +51,15 @@ pub fn image_model(seed: u64) -> Model {
             edge = layer.yields(edge).unwrap();
             layers.push(layer);
         }
+        if edge.0.pixels() <= 12 && builder.grow.random_ratio(1, 2) {
+            let layer = builder.transposed(edge, false);
+            edge = layer.yields(edge).unwrap();
+            layers.push(layer);
+        }
     }
-    layers.push(if builder.rng.random_bool(0.5) {
+    layers.push(if edge.0.pixels() <= 12 && builder.grow.random_ratio(1, 3) {
+        builder.transposed(edge, true)
+    } else if builder.rng.random_bool(0.5) {
         builder.dense(edge)
     } else {
         builder.conv2d(edge, None, true)
@@ -72,7 +80,8 @@ pub fn headed_model(seed: u64) -> Model {
     let mut model = image_model(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(4);
-    let mut builder = Builder { up: rng.clone(), acts: rng.clone(), rng, layers: 100 };
+    let mut builder =
+        Builder { up: rng.clone(), acts: rng.clone(), grow: rng.clone(), rng, layers: 100 };
     let (edge, layers) = (model.input(), model.layers.clone());
     while !model.has_heads() {
         model.layers = builder.headed(layers.clone(), edge);
@@ -89,7 +98,8 @@ pub fn row_model(seed: u64) -> Model {
     rng.set_stream(6);
     let format = any_format(&mut rng);
     let shape = vec![1, rng.random_range(1..=7), rng.random_range(1..=4)];
-    let mut builder = Builder { up: rng.clone(), acts: rng.clone(), rng, layers: 0 };
+    let mut builder =
+        Builder { up: rng.clone(), acts: rng.clone(), grow: rng.clone(), rng, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(1..=2) {
@@ -124,6 +134,8 @@ struct Builder {
     up: ChaCha8Rng,
     /// What there is of activations, likewise.
     acts: ChaCha8Rng,
+    /// What there is of transposed convolutions, likewise.
+    grow: ChaCha8Rng,
     layers: usize,
 }
 
@@ -223,6 +235,7 @@ impl Builder {
             }),
             stride,
             pad,
+            transposed: None,
             groups,
             output: self.output(channels, raw),
         })
@@ -262,6 +275,53 @@ impl Builder {
             }
             _ => vec![layer],
         }
+    }
+
+    /// To an image of one to three times as many rows and columns.
+    fn transposed(&mut self, (shape, _): (Shape, Format), raw: bool) -> Layer {
+        std::mem::swap(&mut self.rng, &mut self.grow);
+        let stride = self.extent(|rng| rng.random_range(1..=3));
+        let pad = self.extent(|rng| rng.random_range(0..=3));
+        // kernel - 2 · pad + output_pad = stride, output_pad < stride.
+        let mut along = |stride: usize, pad: usize| 2 * pad + self.rng.random_range(1..=stride);
+        let kernel = Extent { h: along(stride.h, pad.h), w: along(stride.w, pad.w) };
+        let window = |kernel: usize, stride: usize, pad: usize| {
+            // The pixels whose kernels reach into a patch: from the first one to the last one.
+            (0..2 * kernel)
+                .filter(|tap| {
+                    let begins = *tap as isize * stride as isize - (kernel * stride) as isize;
+                    let (begins, stride) = (begins - pad as isize, stride as isize);
+                    begins < stride && begins + kernel as isize > 0
+                })
+                .count()
+        };
+        let window =
+            Extent { h: window(kernel.h, stride.h, pad.h), w: window(kernel.w, stride.w, pad.w) };
+        let groups = if self.rng.random() { shape.channels } else { 1 };
+        let each = self.rng.random_range(1..=2);
+        let (r, channels) = (each * groups, self.rng.random_range(1..=2) * groups);
+        let reads = if groups > 1 { each } else { r };
+        let (coefficients, coefficient_shifts) = self.coefficients(r);
+        let layer = Layer::Conv2d(Conv2d {
+            name: self.name("transposed"),
+            budget: r,
+            w_b: self.ternary((r, shape.channels / groups, window.h, window.w)),
+            coefficients,
+            coefficient_bits: 6,
+            coefficient_shifts,
+            product_frac: 3,
+            w_c: self.ternary((channels, reads, stride.h, stride.w)),
+            bias: Array::from_shape_simple_fn((channels, stride.h, stride.w), || {
+                self.rng.random_range(-40..=40)
+            }),
+            stride,
+            pad,
+            transposed: Some(kernel),
+            groups,
+            output: self.output(channels, raw),
+        });
+        std::mem::swap(&mut self.rng, &mut self.grow);
+        layer
     }
 
     fn headed(&mut self, layers: Vec<Layer>, mut edge: (Shape, Format)) -> Vec<Layer> {

@@ -16,13 +16,14 @@ fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
     let (c_out, reads, p_h, p_w) = conv.w_c.dim();
     let across = output.width.div_ceil(p_w);
     let patches = output.height.div_ceil(p_h) * across;
+    let (step, lead) = (conv.step(), conv.lead());
     let mut w_b = Array2::zeros((patches * r, input.elements()));
     for (((i, c, ky, kx), w), patch) in
         conv.w_b.indexed_iter().flat_map(|entry| (0..patches).map(move |p| (entry, p)))
     {
         let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
-        let row = inside(patch / across * p_h * conv.stride.h + ky, conv.pad.h, input.height);
-        let column = inside(patch % across * p_w * conv.stride.w + kx, conv.pad.w, input.width);
+        let row = inside(patch / across * step.h + ky, lead.h, input.height);
+        let column = inside(patch % across * step.w + kx, lead.w, input.width);
         if let Some((y, x)) = row.zip(column) {
             let channel = i / (r / conv.groups) * per_group + c;
             w_b[[patch * r + i, (y * input.width + x) * input.channels + channel]] = *w;
@@ -62,7 +63,7 @@ fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
 
 #[test]
 fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
-    let mut seen = [0; 6];
+    let mut seen = [0; 7];
     for seed in 0..600 {
         let model = image_model(seed);
         let Layer::Conv2d(conv) = &model.layers[0] else { continue };
@@ -79,6 +80,7 @@ fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
         seen[3] += usize::from(conv.stride.w > 1 && conv.pad.w > 0);
         seen[4] += usize::from(conv.kernel().is_some_and(|k| k.h != k.w));
         seen[5] += usize::from(conv.patch().h != conv.patch().w && conv.stride.h != conv.stride.w);
+        seen[6] += usize::from(conv.transposed.is_some());
         for x in inputs(&model, 4, seed) {
             assert_eq!(
                 golden::trace(&model, &x).unwrap()[1],
@@ -135,6 +137,7 @@ fn pooling_and_branches_by_hand() {
         bias: ndarray::Array3::zeros((1, 1, 1)),
         stride: Extent::ONE,
         pad: Extent::square(0),
+        transposed: None,
         groups: 1,
         output: Output::Requantised {
             shifts: arr1(&[0]),
@@ -193,6 +196,83 @@ fn activations_by_hand() {
     }
 }
 
+/// Every pixel that enters adds its kernel to the output, `stride` pixels from one to the next, and
+/// `pad` are cut away: golden, the dataflow and this, by the definition.
+#[test]
+fn transposed_convolutions_scatter() {
+    let format = Format { signed: true, bits: 6, frac: 0 };
+    let (c_in, c_out) = (2, 3);
+    for (k, s, pad, image) in [
+        (Extent::square(2), Extent::square(2), Extent::square(0), (2, 3)),
+        (Extent::square(3), Extent::square(2), Extent::ONE, (3, 2)),
+        (Extent::square(4), Extent::square(2), Extent::ONE, (1, 3)),
+        (Extent { h: 5, w: 8 }, Extent { h: 3, w: 4 }, Extent { h: 1, w: 2 }, (2, 2)),
+        (Extent { h: 1, w: 3 }, Extent { h: 1, w: 3 }, Extent { h: 0, w: 0 }, (1, 4)),
+    ] {
+        // A product for each element of a window, so that W_c is the kernel.
+        let before = |k: usize, s: usize, pad: usize| (k - 1 - pad) / s;
+        let (before_y, before_x) = (before(k.h, s.h, pad.h), before(k.w, s.w, pad.w));
+        let window = Extent {
+            h: before_y + 1 + (s.h - 1 + pad.h) / s.h,
+            w: before_x + 1 + (s.w - 1 + pad.w) / s.w,
+        };
+        let entry =
+            |c: usize, o: usize, y: usize, x: usize| ((c + 2 * o + y * 5 + x) % 3) as i8 - 1;
+        let r = c_in * window.area();
+        let tap = |i: usize| (i / window.area(), i / window.w % window.h, i % window.w);
+        let conv = Conv2d {
+            name: "transposed".into(),
+            budget: r,
+            w_b: ndarray::Array4::from_shape_fn((r, c_in, window.h, window.w), |(i, c, y, x)| {
+                i8::from(tap(i) == (c, y, x))
+            }),
+            coefficients: ndarray::Array1::ones(r),
+            coefficient_bits: 2,
+            coefficient_shifts: ndarray::Array1::zeros(r),
+            product_frac: 0,
+            w_c: ndarray::Array4::from_shape_fn((c_out, r, s.h, s.w), |(o, i, y, x)| {
+                let (c, down, across) = tap(i);
+                let of = |at: usize, s: usize, pad: usize, before: usize, tap: usize| {
+                    (at + pad + before * s).checked_sub(tap * s)
+                };
+                let ky = of(y, s.h, pad.h, before_y, down).filter(|ky| *ky < k.h);
+                let kx = of(x, s.w, pad.w, before_x, across).filter(|kx| *kx < k.w);
+                ky.zip(kx).map_or(0, |(ky, kx)| entry(c, o, ky, kx))
+            }),
+            bias: ndarray::Array3::zeros((c_out, s.h, s.w)),
+            stride: s,
+            pad,
+            transposed: Some(k),
+            groups: 1,
+            output: Output::Raw,
+        };
+        let (height, width) = image;
+        let input = Edge { shape: vec![height, width, c_in], format };
+        let layers = vec![Layer::Conv2d(conv)];
+        let model = Model { name: "grows".into(), input, layers, provenance: Default::default() };
+        model.validate().unwrap();
+        let images = strassenc::lower::lower(&model).unwrap();
+        let (out_h, out_w) = (height * s.h, width * s.w);
+        for input in inputs(&model, 5, 3) {
+            let mut due = vec![0; out_h * out_w * c_out];
+            for (i, v) in input.iter().enumerate() {
+                let (y, x, c) = (i / c_in / width, i / c_in % width, i % c_in);
+                for (ky, kx, o) in (0..k.h).flat_map(|ky| {
+                    (0..k.w).flat_map(move |kx| (0..c_out).map(move |o| (ky, kx, o)))
+                }) {
+                    let at_y = (y * s.h + ky).checked_sub(pad.h).filter(|y| *y < out_h);
+                    let at_x = (x * s.w + kx).checked_sub(pad.w).filter(|x| *x < out_w);
+                    if let (Some(y), Some(x)) = (at_y, at_x) {
+                        due[(y * out_w + x) * c_out + o] += v * i64::from(entry(c, o, ky, kx));
+                    }
+                }
+            }
+            assert_eq!(golden::infer(&model, &input).unwrap(), due, "{k} / {s}");
+            assert_eq!(strassenc::ir::interpret(&images, &input).unwrap().pop().unwrap(), due);
+        }
+    }
+}
+
 /// A square kernel over one row: what stands above and below it is multiplied by nothing but zeros.
 #[test]
 fn taps_that_only_see_padding_take_no_additions() {
@@ -210,6 +290,7 @@ fn taps_that_only_see_padding_take_no_additions() {
         bias: ndarray::Array3::zeros((1, 1, 1)),
         stride: Extent::ONE,
         pad: Extent::ONE,
+        transposed: None,
         groups: 1,
         output: Output::Raw,
     })];

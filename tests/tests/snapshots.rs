@@ -76,6 +76,7 @@ fn an_image_core_is_what_its_snapshot_shows() {
         bias: Array3::ones((1, 1, 1)),
         stride: Extent::ONE,
         pad: Extent::ONE,
+        transposed: None,
         groups: 1,
         output: Output::Raw,
     };

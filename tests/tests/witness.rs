@@ -132,7 +132,7 @@ fn onnx_runtime_computes_every_shipped_model() {
 }
 
 /// What layers there are, each with what makes it another graph.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "bilinear",
     "char-CNN",
     "clip",
@@ -143,6 +143,7 @@ const KINDS: [&str; 28] = [
     "convolution, pad",
     "convolution, patches",
     "convolution, stride",
+    "convolution, transposed",
     "dense",
     "embedding",
     "GRU",
@@ -179,6 +180,7 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
                         (conv.pad != Extent::square(0), "convolution, pad"),
                         (conv.patch() != Extent::ONE, "convolution, patches"),
                         (conv.stride != Extent::ONE, "convolution, stride"),
+                        (conv.transposed.is_some(), "convolution, transposed"),
                     ]
                     .into_iter()
                     .filter_map(|(is, kind)| is.then_some(kind)),

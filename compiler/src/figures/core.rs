@@ -390,7 +390,7 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         figures.per_window = kernel.chain.multiplications();
         figures.windows = kernel.windows.count() as u64;
         // One for each output and each input that its window holds: a patch of a larger window is
-        // several windows.
+        // several windows. Of a transposed convolution, each input has a window of outputs.
         let per_output = match (compiled.model_layer(&ir.name), &ir.kind) {
             (Some(ModelLayer::Conv2d(conv)), _) => {
                 let kernel = conv.kernel().map_or(0, Extent::area);
@@ -404,6 +404,12 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
             // Each SPN of a gate is over x or h: half of what the ordinary gate reads.
             Kind::Recurrent { cell, .. } => to.shape.elements() * cell.kind.spns() / 2,
             _ => kernel.output.elements(),
+        };
+        let outputs = match compiled.model_layer(&ir.name) {
+            Some(ModelLayer::Conv2d(conv)) if conv.transposed.is_some() => {
+                outputs / conv.stride.area()
+            }
+            _ => outputs,
         };
         // A filter is one for each position and each element within its width.
         let of_filters = |words: Words| {

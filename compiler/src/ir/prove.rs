@@ -372,6 +372,9 @@ fn fits(image: Shape, size: Extent, stride: Extent, pad: Extent) -> Check<Extent
 fn conv_yields(conv: &Conv2d, image: Shape) -> Check<Shape> {
     let (channels, _, p_h, p_w) = conv.w_c.dim();
     let (_, _, k_h, k_w) = conv.w_b.dim();
+    if conv.transposed.is_some() {
+        return Ok(Shape { height: image.height * p_h, width: image.width * p_w, channels });
+    }
     let kernel = Extent { h: k_h - (p_h - 1) * conv.stride.h, w: k_w - (p_w - 1) * conv.stride.w };
     let Extent { h: height, w: width } = fits(image, kernel, conv.stride, conv.pad)?;
     Ok(Shape { height, width, channels })
@@ -458,10 +461,19 @@ fn due_of_data<'a>(bilinear: &'a Bilinear, from: &Edge) -> Due<'a> {
 fn due_of_conv(conv: &Conv2d, image: Shape, yields: Shape) -> Due<'_> {
     let (r, per_group, k_h, k_w) = conv.w_b.dim();
     let (c_out, reads, p_h, p_w) = conv.w_c.dim();
-    let (c_in, pad) = (image.channels, conv.pad);
+    let c_in = image.channels;
+    // Of a transposed convolution a window for each pixel that enters, which begins with the first
+    // one whose kernel reaches its patch.
+    let (stride, pad) = match conv.transposed {
+        None => (Extent { h: p_h * conv.stride.h, w: p_w * conv.stride.w }, conv.pad),
+        Some(k) => {
+            let first = |k: usize, pad: usize, p: usize| (k - 1 - pad) / p;
+            (Extent::ONE, Extent { h: first(k.h, conv.pad.h, p_h), w: first(k.w, conv.pad.w, p_w) })
+        }
+    };
     let windows = Windows {
         size: Extent { h: k_h, w: k_w },
-        stride: Extent { h: p_h * conv.stride.h, w: p_w * conv.stride.w },
+        stride,
         pad,
         rows: yields.height.div_ceil(p_h),
         columns: yields.width.div_ceil(p_w),

@@ -671,7 +671,13 @@ impl<'a> Builder<'a> {
         let mut segment = Segment { layers, registered, stages, depth: 0, interval };
         segment.depth = segment.full_rate();
         self.node(owner, &name, segment, &[x], &[y]);
-        let y = self.convert(Some(end), "y", y, last.output.channels);
+        // What several layers yield in an image's order is between the layers already.
+        let y = if number != end && last.in_order() {
+            let name = format!("{}_y", self.dataflow.layers[end].name);
+            self.convert(None, &name, y, last.output.channels)
+        } else {
+            self.convert(Some(end), "y", y, last.output.channels)
+        };
         self.patches(end, last, y)
     }
 

@@ -100,9 +100,14 @@ def conv2d(layer, tensor, x):
     (r, per_group), K = w_b.shape[:2], np.array(w_b.shape[2:])
     (c_out, reads), p = w_c.shape[:2], np.array(w_c.shape[2:])
     stride, pad = pair(layer["stride"]), pair(layer["pad"])
-    H, W = fits(x, K - (p - 1) * stride, stride, pad)
-    patches = -(-np.array([H, W]) // p)
-    window = windows(x, K, p * stride, pad, patches, 0)
+    if "transposed" in layer:
+        patches = np.array(x.shape[1:3])
+        H, W = patches * stride
+        window = windows(x, K, np.array([1, 1]), (pair(layer["transposed"]) - 1 - pad) // stride, patches, 0)
+    else:
+        H, W = fits(x, K - (p - 1) * stride, stride, pad)
+        patches = -(-np.array([H, W]) // p)
+        window = windows(x, K, p * stride, pad, patches, 0)
     parts = window.reshape(*window.shape[:-1], groups, per_group)
     u = np.einsum("nyxijgc,grcij->nyxgr", parts, w_b.reshape(groups, r // groups, per_group, *K))
     m = shift(tensor("coefficients") * u.reshape(*u.shape[:3], r), tensor("coefficient_shifts"))

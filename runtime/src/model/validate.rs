@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::recurrent::{Along, Cell};
-use crate::shape::{Extent, Join, Shape};
+use crate::shape::{Extent, Join, Shape, reach};
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
 use std::collections::HashSet;
 
@@ -138,7 +138,7 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         Output::Raw => Format { signed: true, bits: 54, frac: raw_frac },
         Output::Requantised { format, .. } => *format,
     };
-    let windows = |size: Extent, stride: Extent, pad: Extent| {
+    let sizes_are_right = |size: Extent, stride: Extent, pad: Extent| {
         for (field, extent, least) in [("size", size, 1), ("stride", stride, 1), ("pad", pad, 0)] {
             if let Some(n) = extent.both().into_iter().find(|n| !(least..=MOST_PIXELS).contains(n))
             {
@@ -160,6 +160,10 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             );
             return Err(Error::input(at("pad"), cause).help("cut away what only ever sees padding"));
         }
+        Ok(())
+    };
+    let windows = |size: Extent, stride: Extent, pad: Extent| {
+        sizes_are_right(size, stride, pad)?;
         shape.windows(size, stride, pad).ok_or_else(|| {
             let cause = format!("a window of {size} does not fit an image of {shape}, pad {pad}");
             Error::input(at("size"), cause)
@@ -178,6 +182,32 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         }
         Layer::Bilinear(bilinear) => {
             (Shape::vector(bilinear.w_c.nrows()), leaves(&bilinear.output, 2 * format.frac))
+        }
+        Layer::Conv2d(conv @ Conv2d { transposed: Some(kernel), .. }) => {
+            let kernel = *kernel;
+            let (stride, pad, patch) = (conv.stride, conv.pad, conv.patch());
+            sizes_are_right(kernel, stride, pad)?;
+            let fail = |field, cause: String| Err(Error::input(at(field), cause));
+            if stride != patch {
+                return fail("stride", format!("{stride} is not the patch, {patch}"));
+            }
+            // What is left out at the end of PyTorch's output is less than a stride.
+            let left = kernel.zip(pad, |kernel, pad| kernel.saturating_sub(2 * pad));
+            if left.h == 0 || left.w == 0 || left.h > stride.h || left.w > stride.w {
+                let cause = format!("a kernel of {kernel} with pad {pad} does not yield {stride}");
+                return fail("transposed", format!("{cause} pixels for each that enters"));
+            }
+            let due = reach(kernel, stride, pad);
+            if conv.window() != due {
+                let cause = format!("has windows of {}, a kernel of {kernel}", conv.window());
+                return fail("w_b", format!("{cause} has {due}"));
+            }
+            let (height, width) = (shape.height * patch.h, shape.width * patch.w);
+            if height.saturating_mul(width).saturating_mul(conv.channels()) > MOST_ELEMENTS {
+                return fail("w_c", format!("makes more than 2^24 elements of {shape}"));
+            }
+            let shape = Shape { height, width, channels: conv.channels() };
+            (shape, leaves(&conv.output, conv.product_frac))
         }
         Layer::Conv2d(conv) => {
             let kernel = conv.kernel().ok_or_else(|| {

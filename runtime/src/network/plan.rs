@@ -2,12 +2,12 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    Branches, CharCnn, Conv2d, Dense, Embedding, Head, Highway, Layer, MAX_ENTRIES, MAX_SIZE,
-    Network, Recurrent, Spn, Window, check_name, within,
+    Branches, CharCnn, Conv2d, ConvTranspose2d, Dense, Embedding, Head, Highway, Layer,
+    MAX_ENTRIES, MAX_SIZE, Network, Recurrent, SeparableConv2d, Spn, Window, check_name, within,
 };
 use crate::format::Format;
 use crate::recurrent::{Along, Cell};
-use crate::shape::{Extent, Join, Shape, Sizes, moving, pooling};
+use crate::shape::{self, Extent, Join, Shape, Sizes, moving, pooling};
 
 /// Height and width of the largest output patch of a convolution.
 pub(super) const MAX_PATCH: usize = 8;
@@ -126,13 +126,17 @@ pub const HIGHWAY_PRODUCTS: usize = 1;
 pub struct Linear {
     /// Whether it was described as `dense`.
     pub dense: bool,
+    /// Whether it is a transposed convolution, which yields as many pixels for each that enters as
+    /// `stride` and the output patch have.
+    pub transposed: bool,
     /// The kernel k.
     pub kernel: Extent,
-    /// Pixels between outputs.
+    /// Pixels between outputs; of a transposed convolution, output pixels between kernels.
     pub stride: Extent,
     /// Pixels from one of the kernel to the next.
     pub dilation: Extent,
-    /// Zeros at the top and the left.
+    /// Zeros at the top and the left; of a transposed convolution, pixels of its output that are
+    /// cut away there.
     pub pad: Extent,
     /// The output patch p.
     pub patch: Extent,
@@ -158,8 +162,12 @@ pub struct Pool {
 }
 
 impl Linear {
-    /// The pixels that W_b reads, `K = (p - 1)·stride + k`.
+    /// The pixels that W_b reads, `K = (p - 1)·stride + k`; of a transposed convolution, those that
+    /// a patch depends on.
     pub fn taps(&self) -> Extent {
+        if self.transposed {
+            return shape::reach(self.kernel, self.stride, self.pad);
+        }
         self.step()
             .zip(self.stride, |step, stride| step - stride)
             .zip(self.kernel, |span, kernel| span + kernel)
@@ -170,9 +178,33 @@ impl Linear {
         self.taps().dilated(self.dilation)
     }
 
-    /// Pixels between windows of W_b, `p·stride`.
+    /// Pixels between windows of W_b, `p·stride`; of a transposed convolution one.
     pub fn step(&self) -> Extent {
+        if self.transposed {
+            return Extent::ONE;
+        }
         self.patch.zip(self.stride, |patch, stride| patch * stride)
+    }
+
+    /// Pixels of the first window before the image.
+    pub fn lead(&self) -> Extent {
+        if self.transposed {
+            return shape::lead(self.kernel, self.stride, self.pad);
+        }
+        self.pad
+    }
+
+    /// Whether the pixel (y, x) of a patch depends on that at (down, across) of its window: of a
+    /// transposed convolution, whether that one's kernel reaches it.
+    pub fn reads(&self, (y, x): (usize, usize), (down, across): (usize, usize)) -> bool {
+        let along =
+            |kernel: usize, stride: usize, pad: usize, lead: usize, at: usize, tap: usize| {
+                let from = lead * stride + pad + at;
+                from.checked_sub(tap * stride).is_some_and(|k| k < kernel)
+            };
+        let (k, s, pad, lead) = (self.kernel, self.stride, self.pad, self.lead());
+        !self.transposed
+            || along(k.h, s.h, pad.h, lead.h, y, down) && along(k.w, s.w, pad.w, lead.w, x, across)
     }
 
     /// Whether each group is one input channel, and W_c is grouped too.
@@ -181,10 +213,11 @@ impl Linear {
     }
 
     /// The layer of a full-precision network in the place of this one: one matrix, with groups only
-    /// where it is depthwise.
+    /// where it is depthwise; of a transposed convolution that of a patch.
     pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
         let groups = if self.depthwise(input) { self.groups } else { 1 };
-        Linear { patch: Extent::ONE, groups, r: output.channels, plain: true, ..*self }
+        let patch = if self.transposed { self.patch } else { Extent::ONE };
+        Linear { patch, groups, r: patch.area() * output.channels, plain: true, ..*self }
     }
 
     /// Output patches in height and width; those at the lower and right edge may reach beyond the
@@ -248,7 +281,9 @@ impl Step {
         let multiplications = match &self.op {
             Op::Linear(linear) => {
                 let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
-                units * inputs * linear.kernel.area()
+                // Of a transposed convolution, each pixel that enters has a kernel of its own.
+                let apart = if linear.transposed { linear.stride.area() } else { 1 };
+                units / apart * inputs * linear.kernel.area()
             }
             Op::CharCnn(_) => self
                 .positions()
@@ -307,7 +342,11 @@ impl Step {
         match &self.op {
             Op::Linear(linear) if linear.dense => "dense".into(),
             Op::Linear(linear) => {
-                let word = if linear.depthwise(self.input) { "depthwise conv" } else { "conv" };
+                let word = match (linear.transposed, linear.depthwise(self.input)) {
+                    (true, _) => "transposed conv",
+                    (false, true) => "depthwise conv",
+                    (false, false) => "conv",
+                };
                 let kind = moving(word, linear.kernel, linear.stride);
                 match linear.dilation {
                     Extent::ONE => kind,
@@ -493,6 +532,32 @@ impl Planner<'_> {
                     self.separate(at, before, layer, &linear)?;
                     self.linear(linear, value, output)
                 }
+                Layer::ConvTranspose2d(conv) => {
+                    let place = at.clone().key("conv_transpose2d");
+                    let (linear, output) = self.transposed(&place, conv, value)?;
+                    self.separate(at, before, layer, &linear)?;
+                    self.linear(linear, value, output)
+                }
+                Layer::ConvTranspose1d(conv) => {
+                    let place = at.clone().key("conv_transpose1d");
+                    self.is_one_row(&place, "a `conv_transpose1d`", value).map_err(|v| {
+                        v.help("use a `conv_transpose2d`, e.g. with `kernel = [1, 4]`")
+                    })?;
+                    let (linear, output) = self.transposed(&place, &conv.over_a_row(), value)?;
+                    self.separate(at, before, layer, &linear)?;
+                    self.linear(linear, value, output)
+                }
+                Layer::SeparableConv2d(separable) => {
+                    let place = at.clone().key("separable_conv2d");
+                    self.separable(place, (at, before, layer), separable, value)?
+                }
+                Layer::SeparableConv1d(separable) => {
+                    let place = at.clone().key("separable_conv1d");
+                    self.is_one_row(&place, "a `separable_conv1d`", value).map_err(|v| {
+                        v.help("use a `separable_conv2d`, e.g. with `kernel = [1, 5]`")
+                    })?;
+                    self.separable(place, (at, before, layer), &separable.over_a_row(), value)?
+                }
                 Layer::MaxPool(window) => {
                     let (pool, output) = self.pool(&at.key("max_pool"), window, value)?;
                     self.push("pool", Op::MaxPool(pool), vec![value], output)
@@ -624,6 +689,10 @@ impl Planner<'_> {
         let word = |layer: &Layer| match layer {
             Layer::Dense(_) => "dense",
             Layer::Conv1d(_) => "conv1d",
+            Layer::ConvTranspose2d(_) => "conv_transpose2d",
+            Layer::ConvTranspose1d(_) => "conv_transpose1d",
+            Layer::SeparableConv2d(_) => "separable_conv2d",
+            Layer::SeparableConv1d(_) => "separable_conv1d",
             _ => "conv2d",
         };
         let (a, b) = (word(before), word(layer));
@@ -704,8 +773,20 @@ impl Planner<'_> {
         )?;
         let threshold = dense.threshold;
         let [kernel, stride, dilation, patch] = [Extent::ONE; 4];
-        let (dense, groups, pad) = (true, 1, Extent::square(0));
-        Ok(Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold })
+        let (dense, transposed, groups, pad) = (true, false, 1, Extent::square(0));
+        Ok(Linear {
+            dense,
+            transposed,
+            kernel,
+            stride,
+            dilation,
+            pad,
+            patch,
+            groups,
+            r,
+            plain,
+            threshold,
+        })
     }
 
     fn conv2d(
@@ -759,9 +840,20 @@ impl Planner<'_> {
             }
         }
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        let dense = false;
-        let linear =
-            Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold };
+        let (dense, transposed) = (false, false);
+        let linear = Linear {
+            dense,
+            transposed,
+            kernel,
+            stride,
+            dilation,
+            pad,
+            patch,
+            groups,
+            r,
+            plain,
+            threshold,
+        };
         let w_b = r * (input.channels / groups) * linear.taps().area();
         let w_c = if plain {
             0
@@ -770,6 +862,113 @@ impl Planner<'_> {
         };
         entries(at("r"), r, w_b.max(w_c))?;
         Ok((linear, Shape { height, width, channels }))
+    }
+
+    /// A convolution of windows one pixel apart to patches of `stride` pixels.
+    fn transposed(
+        &self,
+        place: &Place,
+        conv: &ConvTranspose2d,
+        value: usize,
+    ) -> Result<(Linear, Shape), Violation> {
+        let at = |key| place.clone().key(key);
+        let &ConvTranspose2d { channels, threshold, .. } = conv;
+        let [kernel, stride, pad, output_pad] =
+            [conv.kernel, conv.stride, conv.pad, conv.output_pad].map(Sizes::square);
+        within(at("channels"), channels, 1..=MAX_SIZE)?;
+        for (key, sizes, least, most) in [
+            ("kernel", kernel, 1, if kernel.h == kernel.w { MAX_KERNEL } else { MAX_AREA }),
+            ("stride", stride, 1, MAX_PATCH),
+            ("pad", pad, 0, MAX_AREA),
+            ("output_pad", output_pad, 0, MAX_PATCH),
+        ] {
+            for n in sizes.both() {
+                within(at(key), n, least..=most)?;
+            }
+        }
+        if kernel.area() > MAX_AREA {
+            let cause = format!("a kernel of {kernel} has more than {MAX_AREA} pixels");
+            return Err(Violation::new(at("kernel"), cause).help("choose a smaller one"));
+        }
+        let makes = kernel.zip(output_pad, |kernel, more| kernel + more);
+        let is_whole = |makes: usize, pad: usize, stride: usize, more: usize| {
+            makes == stride + 2 * pad && more < stride
+        };
+        if !is_whole(makes.h, pad.h, stride.h, output_pad.h)
+            || !is_whole(makes.w, pad.w, stride.w, output_pad.w)
+        {
+            return Err(grows_otherwise(at("pad"), kernel, stride));
+        }
+        let input = self.shapes[value];
+        let output =
+            Shape { height: input.height * stride.h, width: input.width * stride.w, channels };
+        // Before anything is computed from it: sizes multiply.
+        is_of_size(place, "conv", output)?;
+        let r = self.budget(place, conv.r, channels, false)?;
+        within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
+        let (dense, transposed, groups, plain) = (false, true, 1, false);
+        let (dilation, patch) = (Extent::ONE, stride);
+        let linear = Linear {
+            dense,
+            transposed,
+            kernel,
+            stride,
+            dilation,
+            pad,
+            patch,
+            groups,
+            r,
+            plain,
+            threshold,
+        };
+        let window = input.channels * linear.taps().area();
+        entries(at("r"), r, r.saturating_mul(window.max(channels * patch.area())))?;
+        Ok((linear, output))
+    }
+
+    /// A convolution of each channel by itself, then one of kernel 1.
+    fn separable(
+        &mut self,
+        place: Place,
+        (at, before, layer): (Place, Option<&Layer>, &Layer),
+        separable: &SeparableConv2d,
+        value: usize,
+    ) -> Result<usize, Violation> {
+        let &SeparableConv2d { channels, kernel, stride, dilation, pad, threshold, .. } = separable;
+        let (enter, each) = (self.shapes[value].channels, separable.depthwise_r);
+        within(place.clone().key("channels"), channels, 1..=MAX_SIZE)?;
+        within(place.clone().key("depthwise_r"), each, 1..=(MAX_SIZE / enter).max(1))?;
+        let depthwise = Conv2d {
+            channels: enter,
+            kernel,
+            stride,
+            dilation,
+            pad,
+            r: Some(each * enter),
+            p: Some(1.into()),
+            groups: Some(enter),
+            plain: Some(each == 1),
+            threshold,
+        };
+        let (linear, output) = self.conv2d(&place, &depthwise, value)?;
+        self.separate(at, before, layer, &linear)?;
+        let value = self.linear(linear, value, output);
+        self.steps[value - 1].relu = separable.relu;
+        let one = Sizes::from(1);
+        let pointwise = Conv2d {
+            channels,
+            kernel: one,
+            stride: one,
+            dilation: one,
+            pad: 0.into(),
+            r: separable.r,
+            p: separable.p,
+            groups: Some(1),
+            plain: None,
+            threshold,
+        };
+        let (linear, output) = self.conv2d(&place, &pointwise, value)?;
+        Ok(self.linear(linear, value, output))
     }
 
     fn pool(
@@ -1121,6 +1320,27 @@ fn is_of_size(place: &Place, name: &str, shape: Shape) -> Result<(), Violation> 
     Err(Violation::new(place.clone(), cause).help(help))
 }
 
+/// What is wrong with a transposed convolution that does not yield `stride` pixels for each that
+/// enters, and which pads do.
+fn grows_otherwise(at: Place, kernel: Extent, stride: Extent) -> Violation {
+    let times = written(stride);
+    let cause = format!(
+        "the image must become exactly {times} times as large: kernel - 2 · pad + output_pad = \
+         stride, with an output_pad less than the stride"
+    );
+    // (k - s) / 2 and its rest, which takes a pixel at the end; less than the stride.
+    let pad = kernel.zip(stride, |kernel, stride| kernel.saturating_sub(stride).div_ceil(2));
+    let whole = stride.zip(pad, |stride, pad| stride + 2 * pad);
+    let more = whole.zip(kernel, |whole, kernel| whole - kernel);
+    let fits = more.zip(stride, |more, stride| usize::from(more < stride));
+    let violation = Violation::new(at, cause);
+    if fits != Extent::ONE {
+        return violation.help("with stride 1, choose an odd kernel");
+    }
+    let (pad, more) = (written(pad), written(more));
+    violation.help(format_args!("choose `pad = {pad}, output_pad = {more}`"))
+}
+
 /// Sizes as a description has them.
 fn written(extent: Extent) -> String {
     if extent.h == extent.w {
@@ -1131,7 +1351,16 @@ fn written(extent: Extent) -> String {
 }
 
 fn is_linear(layer: &Layer) -> bool {
-    matches!(layer, Layer::Dense(_) | Layer::Conv2d(_) | Layer::Conv1d(_))
+    matches!(
+        layer,
+        Layer::Dense(_)
+            | Layer::Conv2d(_)
+            | Layer::Conv1d(_)
+            | Layer::ConvTranspose2d(_)
+            | Layer::ConvTranspose1d(_)
+            | Layer::SeparableConv2d(_)
+            | Layer::SeparableConv1d(_)
+    )
 }
 
 /// The divisor of a mean that is no power of two goes into the coefficients of what follows.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::random;
 
 const GOOD: &str = r#"name = "tiny"
 input = { shape = [4, 2], bits = 8, frac = 8 }
@@ -21,7 +22,7 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    for good in [GOOD, CONCAT, HEADS, SOUNDS, SEQUENCES, SIGNALS] {
+    for good in [GOOD, CONCAT, HEADS, SOUNDS, SEQUENCES, SIGNALS, SEPARABLE, GROWING] {
         let network = Network::parse("good", good).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
@@ -254,6 +255,95 @@ layers = [
     { dense = { units = 2 } },
 ]
 "#;
+
+const GROWING: &str = r#"name = "growing"
+input = { shape = [3, 4, 2], bits = 8, frac = 8 }
+layers = [
+    { conv_transpose2d = { channels = 6, kernel = 4, stride = 2, pad = 1, r = 9 } },
+    "relu",
+    { conv_transpose2d = { channels = 3, kernel = [3, 2], stride = [1, 2], pad = [1, 0] } },
+    "relu",
+    { max_pool = { size = [6, 1] } },
+    { conv_transpose1d = { channels = 5, kernel = 3, stride = 2, pad = 1, output_pad = 1,
+        r = 2 } },
+]
+"#;
+
+/// Images become larger by the stride; r products for each pixel that enters. Windows have all that
+/// a patch depends on: of a kernel of 4 and a pad of 1 a pixel before and one behind, of a kernel of
+/// 3 one behind.
+#[test]
+fn transposed_convolutions() {
+    let network = Network::parse("growing", GROWING).unwrap();
+    let steps = network.plan().unwrap();
+    let told = steps.iter().filter_map(|step| {
+        let linear = step.linear()?;
+        let (kind, input, output) = (step.kind(), step.input, step.output);
+        let (taps, lead, step) = (linear.taps(), linear.lead(), linear.step());
+        Some(format!("{kind}: {input} -> {output} by {taps} {lead} {step} r {}", linear.r))
+    });
+    let expected = [
+        "transposed conv 4×4 / 2: 3×4×2 -> 6×8×6 by 3×3 1×1 1×1 r 9",
+        "transposed conv 3×2 / 1×2: 6×8×6 -> 6×16×3 by 3×1 1×0 1×1 r 3",
+        "transposed conv 1×3 / 1×2: 1×16×3 -> 1×32×5 by 1×2 0×0 1×1 r 2",
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(
+        (steps[0].multiplications(), steps[0].dense_multiplications()),
+        (12 * 9, 12 * 16 * 2 * 6)
+    );
+    assert_eq!(steps[0].entries(), (9 * 9 * 2, 9 * 4 * 6));
+}
+
+const SEPARABLE: &str = r#"name = "separable"
+input = { shape = [9, 8, 3], bits = 8, frac = 8 }
+layers = [
+    { separable_conv2d = { channels = 5, kernel = 3, stride = 2, pad = 1, r = 7, p = 2 } },
+    "relu",
+    { residual = { body = [
+        { separable_conv2d = { channels = 5, kernel = [2, 3], dilation = 2, pad = [1, 2],
+            depthwise_r = 2, relu = false, threshold = 1.5 } },
+    ] } },
+    { max_pool = { size = [5, 1] } },
+    { separable_conv1d = { channels = 2, kernel = 3, dilation = 2, pad = 2, p = 3 } },
+]
+spn = { ratio = 2, groups = 1, plain = false }
+"#;
+
+const WRITTEN_OUT: &str = r#"name = "separable"
+input = { shape = [9, 8, 3], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, groups = 3, plain = true } },
+    "relu",
+    { conv2d = { channels = 5, kernel = 1, r = 7, p = 2 } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 5, kernel = [2, 3], dilation = 2, pad = [1, 2], groups = 5,
+            r = 10, threshold = 1.5 } },
+        { conv2d = { channels = 5, kernel = 1, threshold = 1.5 } },
+    ] } },
+    { max_pool = { size = [5, 1] } },
+    { conv1d = { channels = 5, kernel = 3, dilation = 2, pad = 2, groups = 5, plain = true } },
+    "relu",
+    { conv1d = { channels = 2, kernel = 1, p = 3 } },
+]
+spn = { ratio = 2, groups = 1, plain = false }
+"#;
+
+/// A depthwise-separable layer is the two that it is made of, also where models are put together.
+#[test]
+fn separable_layers_are_a_depthwise_and_a_pointwise_one() {
+    let [one, two] =
+        [SEPARABLE, WRITTEN_OUT].map(|text| Network::parse("separable", text).unwrap());
+    assert_eq!(one.plan().unwrap(), two.plan().unwrap());
+    let layers = |network: &Network| {
+        let options = random::Options { density: 0.5, seed: 3, data: None };
+        let images = vec![(0..216).map(|i| i * 7 % 256).collect(); 2];
+        let stop = random::Stop(&|| false);
+        random::random(network, &images, &options, &|_, _| {}, stop).unwrap().model.layers
+    };
+    assert_eq!(layers(&one), layers(&two));
+}
 
 /// Recurrent layers go along the pixels of a row, with or without a `conv1d`; along the inputs of a
 /// text.
@@ -537,6 +627,33 @@ fn errors() {
             "{ residual = { body = [{ gru = { units = 5 } }] } }",
         ),
     ];
+    let of_separable = [
+        ("kernel = 3, stride = 2", "kernel = 30, stride = 2"),
+        ("channels = 5, kernel = 3", "channels = 0, kernel = 3"),
+        ("r = 7", "r = 0"),
+        ("depthwise_r = 2", "depthwise_r = 0"),
+        ("depthwise_r = 2", "depthwise_r = 20000"),
+        ("depthwise_r = 2", "groups = 2"),
+        ("[5, 1]", "[2, 1]"),
+        ("    \"relu\",\n", "    { conv2d = { channels = 4, kernel = 1 } },\n"),
+    ];
+    let of_growing = [
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 4, stride = 2"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 3, stride = 2"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 4, stride = 1"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 2, stride = 3"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 4, stride = 2, pad = 3, output_pad = 4"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 4"),
+        ("kernel = 4, stride = 2", "kernel = 4, stride = 9"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 33, stride = 1, pad = 16"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = [64, 32], stride = 2, pad = [31, 15]"),
+        ("kernel = 4, stride = 2, pad = 1", "kernel = 4, stride = 2, pad = 9223372036854775807"),
+        ("r = 9", "r = 0"),
+        ("r = 9", "p = 2"),
+        ("[3, 4, 2]", "[2000, 2000, 1]"),
+        ("[6, 1]", "[3, 1]"),
+        ("    \"relu\",\n", ""),
+    ];
     let mut told = String::new();
     let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
         .chain(of_images.map(|edit| (IMAGES, edit)))
@@ -546,7 +663,9 @@ fn errors() {
         .chain(of_heads.map(|edit| (HEADS, edit)))
         .chain(of_sounds.map(|edit| (SOUNDS, edit)))
         .chain(of_sequences.map(|edit| (SEQUENCES, edit)))
-        .chain(of_signals.map(|edit| (SIGNALS, edit)));
+        .chain(of_signals.map(|edit| (SIGNALS, edit)))
+        .chain(of_separable.map(|edit| (SEPARABLE, edit)))
+        .chain(of_growing.map(|edit| (GROWING, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");
         let edited = good.replacen(from, to, 1);

@@ -14,6 +14,10 @@ impl Network {
             Layer::Dense(dense) => dense.r = None,
             Layer::Conv2d(conv) => conv.r = None,
             Layer::Conv1d(conv) => conv.r = None,
+            Layer::ConvTranspose2d(conv) => conv.r = None,
+            Layer::ConvTranspose1d(conv) => conv.r = None,
+            Layer::SeparableConv2d(conv) => conv.r = None,
+            Layer::SeparableConv1d(conv) => conv.r = None,
             Layer::Highway(highway) => highway.r = None,
             Layer::Lstm(layer) | Layer::Gru(layer) => layer.r = None,
             _ => {}
@@ -30,6 +34,10 @@ impl Network {
             Some(Layer::Conv1d(conv)) if !conv.plain.unwrap_or(plain) => {
                 conv.r = at_least(conv.channels)
             }
+            Some(Layer::ConvTranspose2d(conv)) => conv.r = at_least(conv.channels),
+            Some(Layer::ConvTranspose1d(conv)) => conv.r = at_least(conv.channels),
+            Some(Layer::SeparableConv2d(conv)) if !plain => conv.r = at_least(conv.channels),
+            Some(Layer::SeparableConv1d(conv)) if !plain => conv.r = at_least(conv.channels),
             _ => {}
         };
         wide(self.layers.last_mut());
@@ -47,6 +55,8 @@ impl Network {
         each(&mut self.layers, &mut |layer| match layer {
             Layer::Conv2d(conv) => conv.p = None,
             Layer::Conv1d(conv) => conv.p = None,
+            Layer::SeparableConv2d(conv) => conv.p = None,
+            Layer::SeparableConv1d(conv) => conv.p = None,
             _ => {}
         });
     }
@@ -58,6 +68,10 @@ impl Network {
             Layer::Dense(dense) => dense.threshold = None,
             Layer::Conv2d(conv) => conv.threshold = None,
             Layer::Conv1d(conv) => conv.threshold = None,
+            Layer::ConvTranspose2d(conv) => conv.threshold = None,
+            Layer::ConvTranspose1d(conv) => conv.threshold = None,
+            Layer::SeparableConv2d(conv) => conv.threshold = None,
+            Layer::SeparableConv1d(conv) => conv.threshold = None,
             Layer::Highway(highway) => highway.threshold = None,
             Layer::Lstm(layer) | Layer::Gru(layer) => layer.threshold = None,
             _ => {}

@@ -183,8 +183,7 @@ impl Graph {
         let at = |value: &str| format!("{}/{value}", conv.name);
         let (size, p) = (conv.window(), conv.patch());
         let count = Extent { h: output.height, w: output.width }.zip(p, usize::div_ceil);
-        let stride = conv.stride.zip(p, |stride, p| stride * p);
-        let windows = Windows { size, stride, pad: conv.pad, count, fill: 0 };
+        let windows = Windows { size, stride: conv.step(), pad: conv.lead(), count, fill: 0 };
         let windows = self.windows(&conv.name, x, input, &windows);
 
         let (groups, rows) = (conv.groups, conv.rows() / conv.groups);

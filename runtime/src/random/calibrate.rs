@@ -406,7 +406,7 @@ impl Calibration<'_> {
             count,
             size: linear.window(),
             stride: linear.step(),
-            pad: linear.pad,
+            pad: linear.lead(),
         };
         let u = windows.sums(&rows_b, &x.data, reach, self.stop)?;
         let a = drawn.coefficients.to_vec();
@@ -729,6 +729,7 @@ impl Calibration<'_> {
             bias: chosen.bias.clone(),
             stride: linear.stride,
             pad: linear.pad,
+            transposed: linear.transposed.then_some(linear.kernel),
             groups: linear.groups,
             output,
         })

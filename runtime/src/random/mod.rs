@@ -200,13 +200,10 @@ fn assemble<'a>(
     made: &mut impl Iterator<Item = (&'a Step, Made)>,
 ) -> Vec<model::Layer> {
     let mut assembled = vec![];
-    for layer in layers {
-        let branches = match layer {
-            Layer::Relu | Layer::Flatten => continue,
-            layer => layer.branches().map(|(branches, join)| {
-                (assemble(&branches.body, made), assemble(&branches.shortcut, made), join)
-            }),
-        };
+    for layer in Layer::of_steps(layers) {
+        let branches = layer.branches().map(|(branches, join)| {
+            (assemble(&branches.body, made), assemble(&branches.shortcut, made), join)
+        });
         if let Layer::Head(head) = layer {
             let (name, layers) = (head.name.clone(), assemble(&head.layers, made));
             assembled.push(model::Layer::Head(model::Head { name, layers }));

@@ -426,6 +426,7 @@ impl Exact {
         let p = conv.patch();
         let linear = plan::Linear {
             dense: false,
+            transposed: conv.transposed.is_some(),
             // A valid layer has a kernel.
             kernel: conv.kernel().unwrap_or(Extent::ONE),
             stride: conv.stride,

@@ -538,7 +538,7 @@ fn inputs<'a, T>(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::network::Quantiser;
+    use crate::network::{Quantiser, Recipe};
     use crate::train::loss::{Targets, score};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -653,6 +653,27 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Transposed convolutions, before a pooling too, and a separable one.
+    pub fn growing() -> Network {
+        let text = r#"name = "t"
+input = { shape = [2, 3, 2], bits = 8, frac = 8 }
+layers = [
+    { conv_transpose2d = { channels = 3, kernel = 4, stride = 2, pad = 1, r = 5 } },
+    "relu",
+    { max_pool = { size = 2, stride = 1, pad = 1 } },
+    { max_pool = { size = 3, stride = 2 } },
+    { separable_conv2d = { channels = 2, kernel = 2, pad = 1, depthwise_r = 2, r = 3 } },
+    "relu",
+    { conv_transpose2d = { channels = 2, kernel = [3, 2], stride = [2, 3], pad = [1, 0],
+        output_pad = [1, 1], r = 4 } },
+    "relu",
+    { average_pool = { size = [3, 4] } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     /// Both cells along a row, in the order of a signal's layers: one of them reads the input, one
     /// yields every pixel, one goes both ways and is read at its last pixel.
     pub fn signals() -> Network {
@@ -759,6 +780,14 @@ layers = [
             (headed(), 200),
             (signals_with_a_head(), 600),
             (activated(), 200),
+            (growing(), 300),
+            (
+                Network {
+                    train: Recipe { full_precision: true, ..Recipe::default() },
+                    ..growing()
+                },
+                150,
+            ),
         ] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
@@ -781,6 +810,13 @@ layers = [
                         (name, p.gradient.clone())
                     };
                     for (index, g) in gradient.indexed_iter() {
+                        let layer = float.trained_mut().nth(l).unwrap();
+                        let value = layer.parameters().swap_remove(p).1.value[index];
+                        // Of a transposed convolution, what is no part of its kernel stays 0.
+                        if value == 0.0 && network.train.full_precision {
+                            assert_eq!(*g, 0.0);
+                            continue;
+                        }
                         let mut at = |delta: f64| {
                             parameter(&mut float, index, delta);
                             let loss = loss(&mut float);
@@ -859,12 +895,81 @@ full_precision = true
         assert!(due.iter().all(|h| *h != 0.0) && apart.iter().all(|d| d.abs() < 1e-9), "{apart}");
     }
 
+    /// In full precision, outputs and gradients are those of PyTorch's `ConvTranspose2d`: each pixel
+    /// adds its kernel to the output, whose edges are cut away.
+    #[test]
+    fn transposed_layers_are_those_of_pytorch() {
+        for (k, s, pad, more) in [(4, 2, 1, 0), (3, 2, 1, 1), (2, 2, 0, 0), (5, 3, 1, 0)] {
+            let text = format!(
+                "name = \"t\"\ninput = {{ shape = [3, 3, 2], bits = 8, frac = 8 }}\nlayers = [{{ \
+                 conv_transpose2d = {{ channels = 3, kernel = {k}, stride = {s}, pad = {pad}, \
+                 output_pad = {more} }} }}]\ntrain = {{ full_precision = true }}"
+            );
+            let network = Network::parse("t", &text).unwrap();
+            let mut rng = ChaCha8Rng::seed_from_u64(11);
+            let mut float = fresh(&network, &mut rng);
+            let spn = float.spns_mut().next().unwrap();
+            let (n, side, c_in, c_out) = (5, 3 * s, 2, 3);
+            let bias = spn.bias.value.row(0).to_owned();
+            let run = |spn: &mut Spn<f64>, x: &Array2<f64>| {
+                let mut z = Array2::zeros((x.nrows(), side * side * c_out));
+                spn.forward(x.view(), &mut z);
+                z
+            };
+            let output = |y: usize, x: usize, o: usize| (y * side + x) * c_out + o;
+            // The kernel, as the pixel in the middle shows it whole.
+            let middle = Array2::from_shape_fn((c_in, 18), |(c, i)| f64::from(i == 4 * c_in + c));
+            let shown = run(spn, &middle);
+            let entries: Vec<[usize; 4]> = (0..c_in * c_out * k * k)
+                .map(|i| [i / (c_out * k * k), i / (k * k) % c_out, i / k % k, i % k])
+                .collect();
+            let kernel: Vec<f64> = (entries.iter())
+                .map(|&[c, o, ky, kx]| shown[[c, output(s + ky - pad, s + kx - pad, o)]] - bias[o])
+                .collect();
+
+            let x = Array2::from_shape_simple_fn((n, 18), || rng.random::<f64>() - 0.5);
+            let g = Array2::from_shape_simple_fn((n, side * side * c_out), || rng.random::<f64>());
+            let mut due = Array2::from_shape_fn(g.dim(), |(_, i)| bias[i % c_out]);
+            let (mut d_x, mut d_kernel) = (Array2::<f64>::zeros(x.dim()), vec![0.0; kernel.len()]);
+            for sample in 0..n {
+                for (i, &[c, o, ky, kx]) in entries.iter().enumerate() {
+                    for (y, across) in (0..3).flat_map(|y| (0..3).map(move |x| (y, x))) {
+                        let at = [y * s + ky, across * s + kx].map(|at| at.wrapping_sub(pad));
+                        if at.iter().any(|at| *at >= side) {
+                            continue;
+                        }
+                        let (z, enters) = (output(at[0], at[1], o), (y * 3 + across) * c_in + c);
+                        due[[sample, z]] += kernel[i] * x[[sample, enters]];
+                        d_x[[sample, enters]] += kernel[i] * g[[sample, z]];
+                        d_kernel[i] += x[[sample, enters]] * g[[sample, z]];
+                    }
+                }
+            }
+            let near = |a: &Array2<f64>, b: &Array2<f64>| (a - b).iter().all(|d| d.abs() < 1e-9);
+            let z = run(spn, &x);
+            assert!(near(&z, &due), "kernel {k}");
+            assert!(near(&spn.evaluate(x.view()), &due), "kernel {k}");
+            let mut found = Array2::zeros(x.dim());
+            let into = Some((&mut found, Into::Place));
+            spn.backward(x.view(), &z, &mut g.clone(), into, &mut vec![]);
+            assert!(near(&found, &d_x), "kernel {k}");
+            let w_b = &spn.w_b.weights;
+            let mut checked = 0;
+            for (w, d) in w_b.value.iter().zip(&w_b.gradient).filter(|(w, _)| **w != 0.0) {
+                let i = kernel.iter().position(|entry| (entry - w).abs() < 1e-12).unwrap();
+                assert!((d - d_kernel[i]).abs() < 1e-9, "kernel {k}: {d} against {}", d_kernel[i]);
+                checked += 1;
+            }
+            assert_eq!(checked, kernel.len());
+        }
+    }
+
     /// Gradients go straight through: that of W is the one a full-precision network has whose W
     /// *is* the ternary matrix.
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated()];
+        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated(), growing()];
         for (mut network, quantiser) in
             networks.iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
@@ -923,7 +1028,7 @@ full_precision = true
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated()];
+        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated(), growing()];
         for (network, n) in networks.into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);

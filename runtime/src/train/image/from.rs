@@ -51,7 +51,8 @@ impl Spn<f32> {
             return false;
         };
         let (r, columns) = (linear.r / groups, self.patches().columns() / groups);
-        let (pixels, own) = (linear.patch.area(), w.nrows() / groups);
+        let (pixels, c_out) = (linear.patch.area(), self.bias.value.ncols());
+        let own = c_out / groups;
         self.w_c.iter_mut().for_each(|w_c| w_c.weights.value.fill(0.0));
         for (g, part) in parts.into_iter().enumerate() {
             let part = patch_matrix(part.view(), linear, columns);
@@ -62,7 +63,7 @@ impl Spn<f32> {
             // Of a layer whose W_c has no groups, each group of products goes to its own outputs.
             let first = if output_groups > 1 { 0 } else { g * r };
             for pixel in 0..pixels {
-                let to = pixel * w.nrows() + g * own;
+                let to = pixel * c_out + g * own;
                 all.slice_mut(s![to..to + own, first..first + r])
                     .assign(&w_c.slice(s![pixel * own..(pixel + 1) * own, ..]));
             }
@@ -232,8 +233,12 @@ fn factors(
 }
 
 /// The matrix `[p_h · p_w · c_out, columns]`, columns K_h · K_w · c_in, that computes all pixels
-/// of a patch, from that of one pixel, `[c_out, k_h · k_w · c_in]`.
+/// of a patch, from that of one pixel, `[c_out, k_h · k_w · c_in]`; that of a transposed
+/// convolution computes all of them already.
 fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, columns: usize) -> Array2<f32> {
+    if linear.transposed {
+        return w.to_owned();
+    }
     let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.taps(), w.nrows());
     let c_in = columns / window.area();
     let mut all = Array2::zeros((p.area() * c_out, columns));
@@ -327,7 +332,7 @@ fn orthonormal_rows(mut m: Array2<f32>) -> Array2<f32> {
 mod tests {
     use super::*;
     use crate::network::Network;
-    use crate::train::image::float::tests::signals;
+    use crate::train::image::float::tests::{growing, signals};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -451,6 +456,25 @@ layers = [
             let settled = error(&float);
             assert!(settled < limit, "{spn}: {settled} with the statistics of samples");
         }
+    }
+
+    /// The factors of a transposed layer are those of the matrix of a patch.
+    #[test]
+    fn begins_with_the_function_of_transposed_layers() {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let x = Array2::from_shape_simple_fn((50, 12), || rng.random::<f32>());
+        let mut network = growing();
+        network.set_ratio(6.0);
+        let mut full = network.clone();
+        full.train.full_precision = true;
+        let mut ordinary = Float::<f32>::new(&full, 12, &mut rng);
+        ordinary.calibrate(x.view());
+        let linear: Vec<Linear> =
+            network.linear().iter().filter_map(|s| s.linear().copied()).collect();
+        let mut float = Float::<f32>::new(&network, 12, &mut rng);
+        float.factorise(&ordinary, &linear, &mut rng, |_| Ok(())).unwrap();
+        let apart = &float.evaluate(x.view()) - &ordinary.evaluate(x.view());
+        assert!(apart.iter().all(|d| d.abs() < 1e-4), "{apart}");
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl Patches {
     /// The patches of a layer between images of these shapes.
     pub fn new(linear: &Linear, input: Shape, output: Shape) -> Self {
         let (down, across) = linear.patches(output);
-        let (window, step) = (linear.taps(), linear.step());
-        let Linear { dilation, pad, patch, groups, .. } = *linear;
+        let (window, step, pad) = (linear.taps(), linear.step(), linear.lead());
+        let Linear { dilation, patch, groups, .. } = *linear;
         Patches { input, output, window, dilation, step, pad, patch, groups, down, across }
     }
 
@@ -610,9 +610,20 @@ mod tests {
         let (image, output) = (extent(7), extent(6));
         let channels = rng.random_range(1..=3);
         let shape = |image: Extent, channels| Shape { height: image.h, width: image.w, channels };
-        let (dense, groups, r, plain, threshold) = (false, 1, 1, false, None);
-        let linear =
-            Linear { dense, kernel, stride, dilation, pad, patch, groups, r, plain, threshold };
+        let (dense, transposed, groups, r, plain, threshold) = (false, false, 1, 1, false, None);
+        let linear = Linear {
+            dense,
+            transposed,
+            kernel,
+            stride,
+            dilation,
+            pad,
+            patch,
+            groups,
+            r,
+            plain,
+            threshold,
+        };
         Patches::new(&linear, shape(image, channels), shape(output, 2))
     }
 

@@ -448,19 +448,16 @@ fn image_layers<'a>(
     nodes: &mut impl Iterator<Item = (&'a Step, &'a Node<FrozenLayer>)>,
 ) -> Vec<model::Layer> {
     let mut made = vec![];
-    for layer in layers {
-        let branches = match layer {
-            network::Layer::Relu | network::Layer::Flatten => continue,
-            network::Layer::Head(head) => {
-                let (name, layers) = (head.name.clone(), image_layers(&head.layers, nodes));
-                made.push(model::Layer::Head(model::Head { name, layers }));
-                continue;
-            }
-            layer => layer.branches().map(|(branches, join)| {
-                let sides = [&branches.body, &branches.shortcut];
-                (sides.map(|layers| image_layers(layers, nodes)), join)
-            }),
-        };
+    for layer in network::Layer::of_steps(layers) {
+        if let network::Layer::Head(head) = layer {
+            let (name, layers) = (head.name.clone(), image_layers(&head.layers, nodes));
+            made.push(model::Layer::Head(model::Head { name, layers }));
+            continue;
+        }
+        let branches = layer.branches().map(|(branches, join)| {
+            let sides = [&branches.body, &branches.shortcut];
+            (sides.map(|layers| image_layers(layers, nodes)), join)
+        });
         let Some((step, node)) = nodes.next() else { unreachable!("a node for each step") };
         let name = step.name.clone();
         let pool = |kind, pool: &plan::Pool| {
@@ -564,6 +561,7 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
         integers.bias[(y * p.w + x) * c_out + c]
     });
     let (stride, pad, groups) = (linear.stride, linear.pad, linear.groups);
+    let transposed = linear.transposed.then_some(linear.kernel);
     model::Layer::Conv2d(model::Conv2d {
         name,
         budget,
@@ -576,6 +574,7 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
         bias,
         stride,
         pad,
+        transposed,
         groups,
         output,
     })

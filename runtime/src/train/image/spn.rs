@@ -25,8 +25,11 @@ mod collapse;
 /// depends on shapes alone, so that any number of threads computes the same bits.
 pub struct Spn<T> {
     /// `[r, K_h · K_w · c_in / groups]`, columns in the order row, column, channel; of an ordinary
-    /// layer `[c_out, …]`.
+    /// layer `[c_out, …]`, or `[p_h · p_w · c_out, …]` where it is a transposed convolution.
     pub w_b: Matrix<T>,
+    /// 0 where an entry of W_b is always 0, else 1: of an ordinary transposed convolution, each
+    /// pixel of a patch has its own part of the kernel.
+    mask: Option<Array2<T>>,
     /// What stands between W_b and W_c; none in an ordinary layer.
     pub products: Option<Products<T>>,
     /// `[p_h · p_w · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the
@@ -136,8 +139,14 @@ impl<T: Real> Spn<T> {
         let output_groups = if linear.depthwise(step.input) { groups } else { 1 };
         let outputs = linear.patch.area() * c_out;
         let after = Side::Columns { channels: c_out, groups: output_groups };
+        let mut w_b = uniform(r, patches.columns() / groups, Side::Rows);
+        let mask = (ordinary && linear.transposed).then(|| mask(linear, w_b.weights.value.dim()));
+        if let Some(mask) = &mask {
+            w_b.weights.value *= mask;
+        }
         let mut spn = Spn {
-            w_b: uniform(r, patches.columns() / groups, Side::Rows),
+            w_b,
+            mask,
             products: (!ordinary)
                 .then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
             w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups, after)),
@@ -246,7 +255,7 @@ impl<T: Real> Spn<T> {
             return Cut { samples, tile };
         }
         self.u.resize(n * rows * r, T::zero());
-        if self.products.is_some() {
+        if self.products.is_some() || !self.patches.aligned() {
             self.y.resize(n * self.patches.elements().1 / c_out * c_out, T::zero());
         }
         Cut { samples, tile }
@@ -281,13 +290,15 @@ impl<T: Real> Spn<T> {
         let (w_b, w_c) = (w_b.effective(), w_c.as_ref().map(Matrix::effective));
         let per_piece = cut.samples * patches.per_sample() * r;
         let (inputs, outputs) = patches.elements();
+        // What the first norm there is goes by: of an ordinary layer, its outputs.
+        let normed = if products.is_some() { r } else { c_out };
         let work = (
             pieces.par_iter_mut(),
             u.par_chunks_mut(per_piece),
             x.par_chunks(cut.samples * inputs),
         );
         work.into_par_iter().for_each(|(piece, u, x)| {
-            piece.moments.clear(r);
+            piece.moments.clear(normed);
             for rows in cut.tiles(u.len() / r) {
                 let columns = patches.gather_rows(x, rows.clone(), &mut piece.columns);
                 let u = &mut u[rows.start * r..rows.end * r];
@@ -334,7 +345,11 @@ impl<T: Real> Spn<T> {
                 piece.moments.add(y);
             });
         }
-        let y = if products.is_some() { &*y } else { &*u };
+        if products.is_none() && !patches.aligned() {
+            let work = u.par_chunks(per_piece).zip(y.par_chunks_mut(cut.samples * outputs));
+            work.for_each(|(u, y)| patches.crop_rows(u, 0..u.len() / r, y));
+        }
+        let y = if products.is_some() || !patches.aligned() { &*y } else { &*u };
         // z = max(low, (y - centre) · slope + offset).
         let low = if *relu { T::zero() } else { T::neg_infinity() };
         if let Some((_, norm)) = output {
@@ -478,6 +493,17 @@ impl<T: Real> Spn<T> {
         }
         (parameters, norms)
     }
+}
+
+/// Where each pixel of a patch reads, `[p_h · p_w · c_out, K_h · K_w · c_in]`.
+fn mask<T: Real>(linear: &Linear, (rows, columns): (usize, usize)) -> Array2<T> {
+    let (p, window) = (linear.patch, linear.taps());
+    let (c_out, c_in) = (rows / p.area(), columns / window.area());
+    Array2::from_shape_fn((rows, columns), |(i, j)| {
+        let (pixel, tap) = (i / c_out, j / c_in);
+        let reads = linear.reads((pixel / p.w, pixel % p.w), (tap / window.w, tap % window.w));
+        if reads { T::one() } else { T::zero() }
+    })
 }
 
 /// What [`Spn::parts`] yields.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::golden;
 use crate::network::Quantiser;
-use crate::train::image::float::tests::{activated, headed, oblong, signals};
+use crate::train::image::float::tests::{activated, growing, headed, oblong, signals};
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -360,8 +360,8 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals(), headed()];
-    for (seed, network) in (0..32).map(|seed| (seed, &networks[seed as usize % 4])) {
+    let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals(), headed(), growing()];
+    for (seed, network) in (0..35).map(|seed| (seed, &networks[seed as usize % 5])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let elements = network.input.elements();
         let (float, x) = ternary(&mut rng, network, elements);

@@ -54,6 +54,12 @@ impl<T: Real> Spn<T> {
             dv.resize(self.u.len().max(dv.len()), T::zero());
             let dv = &mut dv[..self.u.len()];
             (self.products_backward(cut, through_output, dz, dv), dv)
+        } else if !self.patches.aligned() {
+            dv.resize(self.u.len().max(dv.len()), T::zero());
+            let dv = &mut dv[..self.u.len()];
+            let rows = dv.len() / self.w_b.weights.value.nrows();
+            self.patches.uncrop_rows(dz, 0..rows, dv);
+            (through_output, dv)
         } else {
             (through_output, dz)
         };
@@ -67,7 +73,7 @@ impl<T: Real> Spn<T> {
         let Spn { products, bias, output, relu, pool, patches, u, y, pieces, .. } = self;
         let c_out = bias.value.ncols();
         let size = cut.samples * patches.elements().1;
-        let pre = if products.is_some() { &*y } else { &*u };
+        let pre = if products.is_some() || !patches.aligned() { &*y } else { &*u };
         let [centre, slope, offset] = outer(output, bias);
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, y)| {
@@ -168,7 +174,7 @@ impl<T: Real> Spn<T> {
         du: &[T],
         dx: Option<(&mut Array2<T>, Into)>,
     ) {
-        let Spn { w_b, patches, groups, u, pieces, .. } = self;
+        let Spn { w_b, mask, patches, groups, u, pieces, .. } = self;
         let r = w_b.weights.value.nrows();
         let (inputs, per_piece) = (patches.elements().0, cut.samples * patches.per_sample() * r);
         let w_b_now = w_b.effective();
@@ -216,6 +222,9 @@ impl<T: Real> Spn<T> {
             }
         });
         collect(pieces, |piece| &mut piece.d_w_b, &mut w_b.weights.gradient);
+        if let Some(mask) = mask {
+            w_b.weights.gradient *= &*mask;
+        }
     }
 }
 
