@@ -103,7 +103,8 @@ def conv2d(layer, tensor, x):
     if "transposed" in layer:
         patches = np.array(x.shape[1:3])
         H, W = patches * stride
-        window = windows(x, K, np.array([1, 1]), (pair(layer["transposed"]) - 1 - pad) // stride, patches, 0)
+        before = (pair(layer["transposed"]) - 1 - pad) // stride
+        window = windows(x, K, np.array([1, 1]), before, patches, 0)
     else:
         H, W = fits(x, K - (p - 1) * stride, stride, pad)
         patches = -(-np.array([H, W]) // p)

@@ -270,8 +270,8 @@ layers = [
 "#;
 
 /// Images become larger by the stride; r products for each pixel that enters. Windows have all that
-/// a patch depends on: of a kernel of 4 and a pad of 1 a pixel before and one behind, of a kernel of
-/// 3 one behind.
+/// a patch depends on: of a kernel of 4 and a pad of 1 a pixel before and one behind, of a kernel
+/// of 3 one behind.
 #[test]
 fn transposed_convolutions() {
     let network = Network::parse("growing", GROWING).unwrap();

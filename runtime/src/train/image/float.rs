@@ -895,8 +895,8 @@ full_precision = true
         assert!(due.iter().all(|h| *h != 0.0) && apart.iter().all(|d| d.abs() < 1e-9), "{apart}");
     }
 
-    /// In full precision, outputs and gradients are those of PyTorch's `ConvTranspose2d`: each pixel
-    /// adds its kernel to the output, whose edges are cut away.
+    /// In full precision, outputs and gradients are those of PyTorch's `ConvTranspose2d`: each
+    /// pixel adds its kernel to the output, whose edges are cut away.
     #[test]
     fn transposed_layers_are_those_of_pytorch() {
         for (k, s, pad, more) in [(4, 2, 1, 0), (3, 2, 1, 1), (2, 2, 0, 0), (5, 3, 1, 0)] {
