@@ -148,7 +148,7 @@ pub(crate) fn lead(kernel: Extent, stride: Extent, pad: Extent) -> Extent {
 
 /// All pixels that such a patch depends on.
 pub(crate) fn reach(kernel: Extent, stride: Extent, pad: Extent) -> Extent {
-    let behind = stride.zip(pad, |stride, pad| (stride - 1 + pad) / stride);
+    let behind = stride.zip(pad, |stride, pad| pad.div_ceil(stride));
     lead(kernel, stride, pad).zip(behind, |lead, behind| lead + 1 + behind)
 }
 

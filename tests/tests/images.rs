@@ -212,10 +212,8 @@ fn transposed_convolutions_scatter() {
         // A product for each element of a window, so that W_c is the kernel.
         let before = |k: usize, s: usize, pad: usize| (k - 1 - pad) / s;
         let (before_y, before_x) = (before(k.h, s.h, pad.h), before(k.w, s.w, pad.w));
-        let window = Extent {
-            h: before_y + 1 + (s.h - 1 + pad.h) / s.h,
-            w: before_x + 1 + (s.w - 1 + pad.w) / s.w,
-        };
+        let window =
+            Extent { h: before_y + 1 + pad.h.div_ceil(s.h), w: before_x + 1 + pad.w.div_ceil(s.w) };
         let entry =
             |c: usize, o: usize, y: usize, x: usize| ((c + 2 * o + y * 5 + x) % 3) as i8 - 1;
         let r = c_in * window.area();

@@ -216,10 +216,10 @@ fn activations_are_the_model_s() {
         // 6 and 0.75 in the formats that their values suit, and tables in that of gates.
         let clips = |layers: &[model::Layer]| {
             let clip = |layer: &model::Layer| match layer {
-                model::Layer::Activation(model::Activation { name, function }) => match function {
-                    model::Function::Clip { max } => Some((name.clone(), *max)),
-                    _ => None,
-                },
+                model::Layer::Activation(model::Activation {
+                    name,
+                    function: model::Function::Clip { max },
+                }) => Some((name.clone(), *max)),
                 _ => None,
             };
             layers.iter().filter_map(clip).collect::<Vec<_>>()
