@@ -427,7 +427,7 @@ fn engines_are_a_file_that_people_edit() {
     let text = std::fs::read_to_string(path.join("core/engines.toml")).unwrap();
     let engines = Engines::parse(&text, "engines.toml").unwrap();
     assert_eq!(engines.layers["conv_0"], Choice::Unrolled);
-    assert_eq!(engines.layers.len(), 10);
+    assert_eq!(engines.layers.len(), 13);
     assert!(
         text.contains("# fifo_add_0_shortcut = ") && text.contains(" clocks a frame, about "),
         "{text}"
