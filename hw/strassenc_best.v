@@ -155,7 +155,8 @@ module strassenc_best #(
             end
             for (i = 0; i < K; i = i + 1) begin : held
                 wire [BITS-1:0] entry = best[i*BITS +: BITS];
-                assign so_far[i*BITS +: BITS] = {entry[BITS-1] & !first, entry[BITS-2:0]};
+                // All of it: what a comparison reads is known from the first word on.
+                assign so_far[i*BITS +: BITS] = entry & {BITS{!first}};
                 assign m_data[i*Z_BITS +: Z_BITS] = entry[Z_BITS-1:0];
             end
             strassenc_merge #(
