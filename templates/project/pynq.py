@@ -16,20 +16,20 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     core = Core(overlay.axi_dma_0, heads=heads)
 {%- endif %}
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
-    y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core(x)
-    y{% for h in d.heads %}, {{ h.name }}{% endfor %} = core.infer(x)     # integers, as the core has them
+    y{% if !d.heads.is_empty() %}, *more{% endif %} = core(x)
+    y{% if !d.heads.is_empty() %}, *more{% endif %} = core.infer(x)     # integers, as the core has them
 {%- if let Some(told) = d.told %}
     # y is {{ told }}.
 {%- endif %}
 {%- for h in d.heads %}
 {%- if let Some(told) = h.told %}
-    # {{ h.name }} is {{ told }}.
+    # What leaves {{ h.name }} is {{ told }}.
 {%- endif %}
 {%- endfor %}
 {%- if !d.heads.is_empty() %}
 
 Each head leaves on a stream of its own, to a DMA engine of its own that has only the channel to
-memory. What is yielded is a tuple, of the last layer and of the heads in their order.
+memory. `more` has what they yield, in their order.
 {%- endif %}
 {%- if d.control.is_some() %}
 

@@ -37,10 +37,10 @@ impl Part for Best {
     }
 
     fn banner(&self, ends: &Ends) -> String {
-        let classes = count(product([ends.x().lanes, self.words]), "class");
+        let scores = count(product([ends.x().lanes, self.words]), "score");
         match ends.z().lanes {
-            1 => format!("The largest of {classes}"),
-            k => format!("The {k} largest of {classes}"),
+            1 => format!("The largest of {scores}"),
+            k => format!("The {k} largest of {scores}"),
         }
     }
 

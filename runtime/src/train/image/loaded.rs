@@ -125,6 +125,10 @@ fn linear<'a>(
                 all.extend(linear(&branches.shortcut, ranges)?);
                 continue;
             }
+            model::Layer::Head(head) => {
+                all.extend(linear(&head.layers, ranges)?);
+                continue;
+            }
             _ => continue,
         };
         let name = layer.name();
