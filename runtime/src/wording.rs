@@ -76,6 +76,11 @@ fn worded(message: &str) -> (String, Option<String>) {
             if let Some(wanted) = message.strip_prefix("wanted ") {
                 return (format!("{} is expected", asked(wanted).0), None);
             }
+            // What the parser says of a word that has a value and takes none.
+            if message.starts_with("expected table, found ") {
+                let cause = "a name alone is expected, not a name with a value";
+                return (cause.into(), Some("write the name alone, in quotes".into()));
+            }
             let Some((found, (wanted, example))) = of_another_type(message) else {
                 return (message.into(), None);
             };
@@ -129,7 +134,7 @@ fn asked(wanted: &str) -> (String, Option<&'static str>) {
         "path string" => ("a path in quotes", "\"/usr/bin/yosys\""),
         "a boolean" => ("true or false", "true"),
         "a sequence" => ("a list", "[1, 2]"),
-        "newtype variant" => ("a name with its values", "{ name = { … } }"),
+        "newtype variant" => ("a name with its values", "{ name = … }"),
         "unit variant" => return ("a name alone".into(), None),
         "string or map" | "string or table" => return ("a name, or a table".into(), None),
         "a map" => return ("a table".into(), None),

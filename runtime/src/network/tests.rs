@@ -526,6 +526,7 @@ fn errors() {
         ("\"relu\"", "{ leaky_relu = 0.01 }"),
         ("\"relu\"", "\"relu\", \"relu6\""),
         ("\"relu\"", "\"leaky_relu\""),
+        ("\"relu\"", "{ relu6 = 6 }"),
         ("{ max_pool = { size = [1, 2] } }", "\"tanh\""),
         (
             "    { conv2d = { channels = 4, kernel = [1, 5]",
