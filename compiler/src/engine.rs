@@ -525,7 +525,7 @@ impl Estimator<'_> {
 
     /// Engines of layer `number`, the best of each kind for `interval`.
     fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Result<Vec<Choice>> {
-        let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
+        let layer = &self.dataflow.layers[number];
         match layer.kernel() {
             Some(kernel) => {
                 let mut all = vec![];
@@ -564,18 +564,31 @@ impl Estimator<'_> {
                 }
                 Ok(all)
             }
-            None => {
-                // The fewest lanes that are quick enough, else all of them.
-                let mut chosen = Choice::Elementwise { lanes: 1 };
-                for lanes in dataflow.lanes(number) {
-                    chosen = Choice::Elementwise { lanes };
-                    if self.cost(number, chosen)?.clocks <= interval {
-                        break;
-                    }
-                }
-                Ok(vec![chosen])
+            None => Ok(vec![Choice::Elementwise { lanes: self.lanes(number, interval)? }]),
+        }
+    }
+
+    /// The fewest lanes of a layer without a kernel that are quick enough, else all of them; as
+    /// many times those of the layers that it reads, or a part of them, since between words of 2
+    /// and of 3 elements there is one element at a time.
+    fn lanes(&self, number: usize, interval: u64) -> Result<usize> {
+        let before = self.dataflow.layers[number].reads.iter().filter_map(|edge| {
+            let layer = edge.index().checked_sub(1)?;
+            self.dataflow.layers[layer].kernel().is_none().then_some(layer)
+        });
+        let before: Vec<usize> =
+            before.map(|layer| self.lanes(layer, interval)).collect::<Result<_>>()?;
+        let mut chosen = 1;
+        for lanes in self.dataflow.lanes(number) {
+            if before.iter().any(|of| lanes % of != 0 && of % lanes != 0) {
+                continue;
+            }
+            chosen = lanes;
+            if self.clocks(number, Choice::Elementwise { lanes })? <= interval {
+                break;
             }
         }
+        Ok(chosen)
     }
 
     /// The clocks for a window of layer `number` in digits that takes `interval` clocks for a frame

@@ -2,6 +2,7 @@
 //! model that was loaded, before, across and after the switch, whatever the traffic; and what
 //! cannot be loaded is refused.
 
+use ndarray::{ArrayViewD, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
@@ -23,6 +24,22 @@ use strassenc_verilator::{Alone, Design, Model as Verilated, Simulator, Toolchai
 fn another(model: &Model, seed: u64) -> Model {
     fn change(layers: &mut [Layer], rng: &mut ChaCha8Rng) {
         for layer in layers {
+            // A row that reads nothing, or that nothing reads, is in no core.
+            let lives = |w_b: ArrayViewD<i8>, w_c: ArrayViewD<i8>, i: usize| {
+                let column = i % w_c.len_of(Axis(1));
+                [w_b.index_axis(Axis(0), i), w_c.index_axis(Axis(1), column)]
+                    .iter()
+                    .all(|entries| entries.iter().any(|entry| *entry != 0))
+            };
+            let live: Vec<usize> = match &*layer {
+                Layer::Dense(d) => (0..d.rows())
+                    .filter(|i| lives(d.w_b.view().into_dyn(), d.w_c.view().into_dyn(), *i))
+                    .collect(),
+                Layer::Conv2d(c) => (0..c.coefficients.len())
+                    .filter(|i| lives(c.w_b.view().into_dyn(), c.w_c.view().into_dyn(), *i))
+                    .collect(),
+                _ => vec![],
+            };
             let (coefficients, bits, shifts, biases, output) = match layer {
                 Layer::Dense(d) => (
                     &mut d.coefficients,
@@ -49,7 +66,7 @@ fn another(model: &Model, seed: u64) -> Model {
                 }
                 _ => continue,
             };
-            let live: Vec<usize> = (0..shifts.len()).filter(|i| coefficients[*i] != 0).collect();
+            let live: Vec<usize> = live.into_iter().filter(|i| coefficients[*i] != 0).collect();
             let (least, most) = live.iter().fold((i32::MAX, i32::MIN), |(least, most), i| {
                 (least.min(shifts[*i]), most.max(shifts[*i]))
             });

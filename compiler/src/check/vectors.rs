@@ -123,7 +123,9 @@ fn ends(model: &Model) -> Vec<Vec<i64>> {
 fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
     let first = &compiled.dataflow.layers[0];
     let Kind::Spn(kernel) = &first.kind else { return Ok(ends(&compiled.model)) };
-    if first.input.pixels() > 1 || compiled.dataflow.is_recurrent() {
+    // The chain is over a window, which may reach beyond the one pixel that there is.
+    let is_vector = first.input.pixels() == 1 && kernel.windows.size.area() == 1;
+    if !is_vector || compiled.dataflow.is_recurrent() {
         return Ok(ends(&compiled.model));
     }
     let edge = &compiled.model.input;

@@ -2,7 +2,7 @@
 //! anybody's.
 
 use super::messages::{self, AttributeProto, ModelProto, NodeProto, Size, TensorProto};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::files;
 use crate::wording::of_system;
 use prost::Message;
@@ -180,8 +180,9 @@ pub fn read(path: &Path) -> Result<Graph> {
     let (Some(input), 0, [output]) = (input, more, &*graph.output) else {
         let inputs = usize::from(input.is_some()) + more;
         let cause = format!(
-            "has {inputs} inputs and {} outputs; understood are networks of one of each",
-            graph.output.len()
+            "has {} and {}; understood are networks of one of each",
+            count(inputs, "input"),
+            count(graph.output.len(), "output")
         );
         return Err(Error::input(&place, cause));
     };

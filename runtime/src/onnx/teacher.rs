@@ -3,7 +3,7 @@
 use super::messages::{EXTERNAL, ModelProto, Size, TensorProto, ValueInfoProto};
 use super::read::external;
 use crate::artifact::Artifact;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::files;
 use crate::shape::Shape;
 use ndarray::{Array2, ArrayView2};
@@ -71,7 +71,9 @@ impl Classifier {
         let ([input], [output]) = (&*inputs, &*graph.output) else {
             let (inputs, outputs) = (inputs.len(), graph.output.len());
             return refused(format!(
-                "has {inputs} inputs and {outputs} outputs; a teacher has one of each"
+                "has {} and {}; a teacher has one of each",
+                count(inputs, "input"),
+                count(outputs, "output")
             ));
         };
         let tensor = |value: &ValueInfoProto| value.r#type.as_ref()?.tensor_type.clone();

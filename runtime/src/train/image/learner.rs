@@ -427,8 +427,8 @@ fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &st
         return Err(Error::input(place, "is a network of other heads")
             .help("name a run of a network with the same heads"));
     }
-    let tasks = |recipe: &Recipe| (recipe.task(None), recipe.heads.clone());
-    if tasks(&a.train) != tasks(&b.train) {
+    let task = |head: Option<&str>| a.train.task(head) == b.train.task(head);
+    if !task(None) || a.heads().iter().any(|(name, _)| !task(Some(name))) {
         return Err(Error::input(place, "is trained to another loss, or to other numbers")
             .help("name a run on the same data, with the same `loss` under `train`"));
     }
