@@ -456,6 +456,34 @@ input = { shape = [8, 8, 2], bits = 8, frac = 8 }
 layers = [{ conv2d = { channels = 11, kernel = 3, pad = 1 } }, "relu", { dense = { units = 3 } }]
 "#;
 
+/// A window may reach beyond the one pixel that there is: vectors are of the pixel.
+#[test]
+fn an_image_of_one_pixel_is_checked() {
+    install_verilator();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let text = "name = \"one\"\ninput = { shape = [1, 1, 3], bits = 4, frac = 4 }\nlayers = [\
+                { conv2d = { channels = 2, kernel = 3, pad = 1 } }]\n";
+    std::fs::write(path.join("net.toml"), text).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    done(path, &["check", "run", "--random", "3"]);
+}
+
+/// Words of 2 and of 3 elements would meet one element at a time, a clock each.
+#[test]
+fn words_of_neighbours_without_products_fit_each_other() {
+    let text = "name = \"lanes\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [\
+                { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }], \
+                shortcut = [{ conv2d = { channels = 3, kernel = 1 } }] } }, \"sigmoid\", \
+                { conv2d = { channels = 1, kernel = 1 } }]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), text).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    done(path, &["verilog", "run", "-o", "core", "--target-fps", "3125000"]);
+    assert!(Build::open(&path.join("core")).unwrap().signature.ii <= 64);
+}
+
 #[test]
 fn a_target_is_met_or_refused_and_never_missed_in_silence() {
     let folder = tempfile::tempdir().unwrap();

@@ -222,7 +222,9 @@ fn heads_learn_beside_the_last_layer() {
     assert_eq!(Some(*recorded), summary.heads[0].integer_accuracy);
     let Scaling { offset, scale } = recipe.task(Some("sum")).targets.unwrap();
     assert!((offset[0] - 100.0).abs() < 5.0 && (20.0..50.0).contains(&scale[0]));
-    // Ordinary networks teach all of their outputs.
+    // Ordinary networks teach all of their outputs, however much each counts.
+    let heads = "heads = { class = { weight = 0.5 }, sum = { loss = \"squared\" } }";
+    let network = with_heads(heads).unwrap();
     let sources = Sources { teacher: Some(&run), ..Sources::default() };
     let (start, mut never) = (Start::New, Stop(usize::MAX));
     let taught = folder.path().join("taught");

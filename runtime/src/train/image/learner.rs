@@ -427,8 +427,12 @@ fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &st
         return Err(Error::input(place, "is a network of other heads")
             .help("name a run of a network with the same heads"));
     }
-    let task = |head: Option<&str>| a.train.task(head) == b.train.task(head);
-    if !task(None) || a.heads().iter().any(|(name, _)| !task(Some(name))) {
+    // How much each counts is up to either.
+    let is_other = |head: Option<&str>| {
+        let [a, b] = [a, b].map(|network| network.train.task(head));
+        (a.loss, a.targets) != (b.loss, b.targets)
+    };
+    if is_other(None) || a.heads().iter().any(|(name, _)| is_other(Some(name))) {
         return Err(Error::input(place, "is trained to another loss, or to other numbers")
             .help("name a run on the same data, with the same `loss` under `train`"));
     }
