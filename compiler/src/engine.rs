@@ -578,9 +578,12 @@ impl Estimator<'_> {
         });
         let before: Vec<usize> =
             before.map(|layer| self.lanes(layer, interval)).collect::<Result<_>>()?;
+        let whole = self.dataflow.yields(number).shape.channels;
         let mut chosen = 1;
         for lanes in self.dataflow.lanes(number) {
-            if before.iter().any(|of| lanes % of != 0 && of % lanes != 0) {
+            // A whole pixel is made of any parts of it, also where it has two sides.
+            let fits = |of: &usize| lanes == whole || lanes % of == 0 || of % lanes == 0;
+            if !before.iter().all(fits) {
                 continue;
             }
             chosen = lanes;
