@@ -582,7 +582,9 @@ impl Estimator<'_> {
         let mut chosen = 1;
         for lanes in self.dataflow.lanes(number) {
             // A whole pixel is made of any parts of it, also where it has two sides.
-            let fits = |of: &usize| lanes == whole || lanes % of == 0 || of % lanes == 0;
+            let fits = |of: &usize| {
+                lanes == whole || lanes.is_multiple_of(*of) || of.is_multiple_of(lanes)
+            };
             if !before.iter().all(fits) {
                 continue;
             }
