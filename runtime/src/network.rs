@@ -547,6 +547,7 @@ impl Layer {
     }
 
     /// How many steps of a plan it is by itself.
+    #[cfg(feature = "train")]
     fn steps(&self) -> usize {
         match self {
             Layer::Relu | Layer::Flatten => 0,
@@ -556,6 +557,7 @@ impl Layer {
     }
 
     /// Each of these layers, as often as it is a step of a plan; heads once.
+    #[cfg(feature = "train")]
     pub(crate) fn of_steps(layers: &[Layer]) -> impl Iterator<Item = &Layer> {
         layers.iter().flat_map(|layer| std::iter::repeat_n(layer, layer.steps()))
     }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::random;
 
 const GOOD: &str = r#"name = "tiny"
 input = { shape = [4, 2], bits = 8, frac = 8 }
@@ -330,19 +329,27 @@ layers = [
 spn = { ratio = 2, groups = 1, plain = false }
 "#;
 
-/// A depthwise-separable layer is the two that it is made of, also where models are put together.
+/// A depthwise-separable layer is the two that it is made of.
 #[test]
 fn separable_layers_are_a_depthwise_and_a_pointwise_one() {
     let [one, two] =
         [SEPARABLE, WRITTEN_OUT].map(|text| Network::parse("separable", text).unwrap());
     assert_eq!(one.plan().unwrap(), two.plan().unwrap());
-    let layers = |network: &Network| {
+}
+
+/// So it is where models are put together.
+#[cfg(feature = "train")]
+#[test]
+fn models_of_separable_layers_are_those_of_both() {
+    use crate::random;
+    let [one, two] = [SEPARABLE, WRITTEN_OUT].map(|text| {
+        let network = Network::parse("separable", text).unwrap();
         let options = random::Options { density: 0.5, seed: 3, data: None };
         let images = vec![(0..216).map(|i| i * 7 % 256).collect(); 2];
         let stop = random::Stop(&|| false);
-        random::random(network, &images, &options, &|_, _| {}, stop).unwrap().model.layers
-    };
-    assert_eq!(layers(&one), layers(&two));
+        random::random(&network, &images, &options, &|_, _| {}, stop).unwrap().model.layers
+    });
+    assert_eq!(one, two);
 }
 
 /// Recurrent layers go along the pixels of a row, with or without a `conv1d`; along the inputs of a
