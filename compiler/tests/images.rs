@@ -480,7 +480,7 @@ fn words_of_neighbours_without_products_fit_each_other() {
     let path = folder.path();
     std::fs::write(path.join("net.toml"), text).unwrap();
     done(path, &["random", "net.toml", "-o", "run"]);
-    done(path, &["verilog", "run", "-o", "core", "--target-fps", "3125000"]);
+    done(path, &["verilog", "run", "-o", "core", "--ii", "4"]);
     assert!(Build::open(&path.join("core")).unwrap().signature.ii <= 64);
 }
 
