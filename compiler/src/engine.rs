@@ -568,9 +568,9 @@ impl Estimator<'_> {
         }
     }
 
-    /// The fewest lanes of a layer without a kernel that are quick enough, else all of them; as
-    /// many times those of the layers that it reads, or a part of them, since between words of 2
-    /// and of 3 elements there is one element at a time.
+    /// The fewest lanes of a layer without a kernel that are quick enough, else all of them. They
+    /// are a multiple or a part of those of each such layer that it reads: between words of 2 and
+    /// of 3 elements, one element passes at a time.
     fn lanes(&self, number: usize, interval: u64) -> Result<usize> {
         let before = self.dataflow.layers[number].reads.iter().filter_map(|edge| {
             let layer = edge.index().checked_sub(1)?;
