@@ -17,6 +17,9 @@ pub struct Format {
     pub frac: i32,
 }
 
+/// The formats of values side by side: how many there are of each.
+pub type Columns = Vec<(usize, Format)>;
+
 impl Format {
     /// The smallest integer of the format.
     pub fn min(self) -> i64 {

@@ -13,9 +13,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields;
-/// images as [`Shape`] says. Behind what the last layer yields are the outputs of the heads, in the
-/// order of [`Model::streams`].
+/// The integers on every edge for one input vector: `[0]` is that vector, `[i + 1]` what layer i
+/// yields; images as [`Shape`] says. Behind what the last layer yields are the outputs of the
+/// heads, in the order of [`Model::streams`].
 pub type Trace = Vec<Vec<i64>>;
 
 /// round(v · 2^-shift), half up; a shift ≤ 0 is an exact left shift.
@@ -135,21 +135,32 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     check(model, input)?;
     let mut edges = vec![input.to_vec()];
     let mut edge = model.input();
-    let mut heads = vec![];
-    for (i, z) in model.layers.iter().enumerate() {
+    let (mut x, further) = input.split_at(edge.0.elements());
+    let mut sides = Sides { inputs: further.iter(), heads: vec![] };
+    for z in &model.layers {
         edges.push(match z {
             Layer::Recurrent(r) if r.along == Along::Inputs => {
                 let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
-                recurrent(r, &edges[i], kept)
+                recurrent(r, x, kept)
             }
-            z => layer(z, &edges[i], edge, &mut heads)?,
+            z => layer(z, x, edge, &mut sides)?,
         });
+        x = &edges[edges.len() - 1];
         edge = z.yields(edge)?;
     }
     if let Some(last) = edges.last_mut() {
-        last.extend(heads);
+        last.extend(sides.heads);
     }
     Ok(edges)
+}
+
+/// What enters and leaves a network beside the first layer's input and the last one's outputs.
+#[derive(Default)]
+struct Sides<'a> {
+    /// What is left of the further inputs' elements.
+    inputs: std::slice::Iter<'a, i64>,
+    /// The outputs of the heads so far.
+    heads: Vec<i64>,
 }
 
 /// What a layer that is no head yields for several values of this shape and format, one after the
@@ -160,26 +171,23 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
 #[cfg(feature = "train")]
 pub(crate) fn of_layer(layer: &Layer, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
     let values = x.chunks_exact(edge.0.elements());
-    let of_each = values.map(|x| self::layer(layer, x, edge, &mut vec![]));
+    let of_each = values.map(|x| self::layer(layer, x, edge, &mut Sides::default()));
     Ok(of_each.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Checks that an input vector is one of the network's.
 fn check(model: &Model, input: &[i64]) -> Result<()> {
-    let format = model.input.format;
-    if input.len() != model.input.elements() {
+    if input.len() != model.elements() {
         return Err(Error::input(
             "input vector",
-            format_args!(
-                "has {} elements, the network takes {}",
-                input.len(),
-                model.input.elements()
-            ),
+            format_args!("has {} elements, the network takes {}", input.len(), model.elements()),
         ));
     }
-    if let Some((i, v)) =
-        input.iter().enumerate().find(|(_, v)| **v < format.min() || **v > format.max())
-    {
+    let formats =
+        model.columns().into_iter().flat_map(|(n, format)| std::iter::repeat_n(format, n));
+    let outside =
+        |(_, (v, format)): &(usize, (&i64, Format))| **v < format.min() || **v > format.max();
+    if let Some((i, (v, format))) = input.iter().zip(formats).enumerate().find(outside) {
         return Err(Error::input(
             "input vector",
             format_args!("element {i} is {v}, outside the input format {format}"),
@@ -188,12 +196,13 @@ fn check(model: &Model, input: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// What a layer yields for x, of this shape and format; the outputs of heads go to `heads`.
+/// What a layer yields for x, of this shape and format; the outputs of heads go to `sides`, and
+/// further inputs come from there.
 fn layer(
     layer: &Layer,
     x: &[i64],
     (shape, format): (Shape, Format),
-    heads: &mut Vec<i64>,
+    sides: &mut Sides,
 ) -> Result<Vec<i64>> {
     Ok(match layer {
         Layer::Dense(d) => dense(d, x),
@@ -202,12 +211,13 @@ fn layer(
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Upsample(u) => upsample(u, x, shape),
         Layer::Activation(a) => activation(&a.function, x),
-        Layer::Branches(b) => branches(b, x, (shape, format), heads)?,
+        Layer::Branches(b) => branches(b, x, (shape, format), sides)?,
         Layer::Head(h) => {
-            let (outputs, _) = branch(&h.layers, x, (shape, format), &mut vec![])?;
-            heads.extend(outputs);
+            let (outputs, _) = branch(&h.layers, x, (shape, format), sides)?;
+            sides.heads.extend(outputs);
             x.to_vec()
         }
+        Layer::Input(input) => sides.inputs.by_ref().take(input.edge.elements()).copied().collect(),
         Layer::Embedding(e) => {
             let mut z = vec![];
             for index in x {
@@ -355,10 +365,10 @@ fn branches(
     layer: &Branches,
     x: &[i64],
     edge: (Shape, Format),
-    heads: &mut Vec<i64>,
+    sides: &mut Sides,
 ) -> Result<Vec<i64>> {
-    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, heads)?;
-    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, heads)?;
+    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, sides)?;
+    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, sides)?;
     let frac = a_format.frac.max(b_format.frac);
     for v in &mut a {
         *v <<= frac - a_format.frac;
@@ -395,11 +405,11 @@ fn branch(
     layers: &[Layer],
     x: &[i64],
     mut edge: (Shape, Format),
-    heads: &mut Vec<i64>,
+    sides: &mut Sides,
 ) -> Result<(Vec<i64>, (Shape, Format))> {
     let mut x = x.to_vec();
     for z in layers {
-        x = layer(z, &x, edge, heads)?;
+        x = layer(z, &x, edge, sides)?;
         edge = z.yields(edge)?;
     }
     Ok((x, edge))

@@ -8,7 +8,7 @@ mod validate;
 pub(crate) use validate::gate_format;
 
 use crate::error::{Error, Result};
-use crate::format::Format;
+use crate::format::{Columns, Format};
 use crate::network::plan::leaky;
 use crate::network::{Network, Recipe};
 use crate::recurrent::{Along, Cell};
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 pub struct Model {
     /// A name for people and for Verilog modules: `[a-z][a-z0-9_]*`.
     pub name: String,
-    /// What enters the first layer.
+    /// What enters the first layer; there may be [further inputs](Input).
     pub input: Edge,
     /// The layers: at least one; the last one is linear, and it and the last ones of heads alone
     /// have [`Output::Raw`].
@@ -106,6 +106,8 @@ pub enum Layer {
     Branches(Branches),
     /// A further output of the network, beside what goes on.
     Head(Head),
+    /// A further input of the network.
+    Input(Input),
     /// A table of vectors.
     Embedding(Embedding),
     /// Filters over the characters of a word.
@@ -307,6 +309,16 @@ pub struct Head {
     pub name: String,
     /// At least one layer; the last one is linear, and has [`Output::Raw`].
     pub layers: Vec<Layer>,
+}
+
+/// A further input of the network, which stands in the place of what enters: the first layer of a
+/// shortcut alone may be one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// The input's name, unique among those of the layers, e.g. `age`.
+    pub name: String,
+    /// What enters there.
+    pub edge: Edge,
 }
 
 /// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels
@@ -547,6 +559,7 @@ impl Layer {
             | Layer::Pool(_)
             | Layer::Upsample(_)
             | Layer::Activation(_)
+            | Layer::Input(_)
             | Layer::Last(_)
             | Layer::Reverse(_) => "images",
             Layer::Recurrent(Recurrent { along: Along::Pixels, .. }) => "images",
@@ -630,6 +643,7 @@ impl Layer {
             },
             Layer::Branches(branches) => branches.join.kind().into(),
             Layer::Head(_) => "head".into(),
+            Layer::Input(_) => "input".into(),
             Layer::Embedding(_) => "embedding".into(),
             Layer::CharCnn(_) => "char-CNN".into(),
             Layer::Highway(_) => "highway".into(),
@@ -650,6 +664,7 @@ impl Layer {
             Layer::Activation(a) => &a.name,
             Layer::Branches(b) => &b.name,
             Layer::Head(h) => &h.name,
+            Layer::Input(i) => &i.name,
             Layer::Embedding(e) => &e.name,
             Layer::CharCnn(c) => &c.filters.name,
             Layer::Highway(h) => &h.gates.name,
@@ -834,6 +849,11 @@ impl Edge {
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
+
+    /// The values as an image, and their format.
+    pub fn image(&self) -> (Shape, Format) {
+        (Shape::of(&self.shape), self.format)
+    }
 }
 
 /// No value of a valid model exceeds this in magnitude, so that golden's i64, NumPy's int64 and f64
@@ -841,9 +861,27 @@ impl Edge {
 pub const MAGNITUDE_LIMIT: i128 = 1 << 53;
 
 impl Model {
-    /// What enters, as an image.
+    /// What enters the first layer, as an image.
     pub fn input(&self) -> (Shape, Format) {
-        (Shape::of(&self.input.shape), self.input.format)
+        self.input.image()
+    }
+
+    /// What enters: the first layer's input, without a name, then the further ones, in the order in
+    /// which the layers stand. An input vector has the elements of each in turn.
+    pub fn inputs(&self) -> Vec<(Option<&str>, &Edge)> {
+        let mut inputs = vec![(None, &self.input)];
+        further_inputs(&self.layers, &mut inputs);
+        inputs
+    }
+
+    /// The format of each element of an input vector: how many have it, input by input.
+    pub fn columns(&self) -> Columns {
+        self.inputs().into_iter().map(|(_, edge)| (edge.elements(), edge.format)).collect()
+    }
+
+    /// Number of elements of an input vector.
+    pub fn elements(&self) -> usize {
+        self.inputs().iter().map(|(_, edge)| edge.elements()).sum()
     }
 
     /// The shape and format of what leaves the last layer, which labels and targets are about;
@@ -911,6 +949,21 @@ impl Model {
     /// `frac` of the last layer's outputs: their real values are integers · 2^-frac.
     pub fn output_frac(&self) -> i32 {
         self.output().1.frac
+    }
+}
+
+/// Appends the further inputs among layers.
+fn further_inputs<'a>(layers: &'a [Layer], inputs: &mut Vec<(Option<&'a str>, &'a Edge)>) {
+    for layer in layers {
+        match layer {
+            Layer::Branches(branches) => {
+                further_inputs(&branches.body, inputs);
+                further_inputs(&branches.shortcut, inputs);
+            }
+            Layer::Head(head) => further_inputs(&head.layers, inputs),
+            Layer::Input(input) => inputs.push((Some(&input.name), &input.edge)),
+            _ => {}
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
     Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Function, Head,
-    Highway, Last, Layer, Model, Output, Pool, PoolKind, Provenance, Recurrent, Reverse, Table,
-    Upsample,
+    Highway, Input, Last, Layer, Model, Output, Pool, PoolKind, Provenance, Recurrent, Reverse,
+    Table, Upsample,
 };
 use crate::recurrent::{Along, Cell};
 use crate::shape::{Extent, Join};
@@ -96,6 +96,11 @@ enum LayerDocument {
     Head {
         name: String,
         layers: Vec<LayerDocument>,
+    },
+    Input {
+        name: String,
+        shape: Vec<usize>,
+        format: Format,
     },
     Embedding {
         name: String,
@@ -380,6 +385,7 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
             }
             LayerDocument::Pool { .. }
             | LayerDocument::Upsample { .. }
+            | LayerDocument::Input { .. }
             | LayerDocument::Last { .. }
             | LayerDocument::Reverse { .. } => continue,
             LayerDocument::Residual(branches) | LayerDocument::Concat(branches) => {
@@ -595,6 +601,9 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Head { name, layers: own } => {
             Layer::Head(Head { name, layers: layers(own)? })
         }
+        LayerDocument::Input { name, shape, format } => {
+            Layer::Input(Input { name, edge: Edge { shape, format } })
+        }
     })
 }
 
@@ -673,6 +682,7 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
             Layer::Pool(_)
             | Layer::Upsample(_)
             | Layer::Activation(_)
+            | Layer::Input(_)
             | Layer::Last(_)
             | Layer::Reverse(_) => {}
             Layer::Branches(branches) => {
@@ -789,6 +799,9 @@ fn document_of(layer: &Layer) -> LayerDocument {
         }
         Layer::Head(h) => {
             LayerDocument::Head { name, layers: h.layers.iter().map(document_of).collect() }
+        }
+        Layer::Input(Input { edge: Edge { shape, format }, .. }) => {
+            LayerDocument::Input { name, shape: shape.clone(), format: *format }
         }
         Layer::Embedding(e) => LayerDocument::Embedding { name, format: e.format },
         Layer::CharCnn(c) => LayerDocument::CharCnn {

@@ -2,7 +2,7 @@
 //! of ours, witnesses for the integers; and [`import`] of networks that others trained.
 //!
 //! The graph takes `x`, int64 `[samples, elements]`, integers of the input format in row-major
-//! order (rows, columns, channels of an image), and yields `y`, int64 `[samples, n_out]`, golden's
+//! order (rows, columns, channels of an image), of a further input NAME `x_NAME`, and yields `y`, int64 `[samples, n_out]`, golden's
 //! outputs; those of a head NAME are `y_NAME`. Between them it computes in doubles, exactly: all
 //! values of a valid model are integers below [`MAGNITUDE_LIMIT`](crate::model::MAGNITUDE_LIMIT),
 //! and scales are powers of two. All operators are standard ones.
@@ -23,7 +23,7 @@ pub use import::{Fate, Imported, Options, Weights, import};
 pub use teacher::{Answer, Classifier, Run, Teacher};
 
 use crate::error::Result;
-use crate::model::{Layer, Model};
+use crate::model::{Edge, Layer, Model};
 use crate::recurrent::Along;
 use crate::shape::Shape;
 use graph::Graph;
@@ -54,7 +54,11 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let hash = crate::model_file::sha256(model)?;
     let mut graph = Graph::default();
-    let mut input = vec![ValueInfoProto::int64("x", model.input.elements())];
+    let enters = |(name, edge): (Option<&str>, &Edge)| {
+        let name = name.map_or("x".into(), |name| format!("x_{name}"));
+        ValueInfoProto::int64(&name, edge.elements())
+    };
+    let mut input: Vec<_> = model.inputs().into_iter().map(enters).collect();
     let stream = |(head, shape, _): (Option<&str>, Shape, _)| {
         let name = head.map_or("y".into(), |head| format!("y_{head}"));
         ValueInfoProto::int64(&name, shape.elements())

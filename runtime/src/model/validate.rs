@@ -1,8 +1,8 @@
 //! What makes a model valid.
 
 use super::{
-    Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Function, Head, Highway,
-    Layer, MAGNITUDE_LIMIT, Model, Output, PoolKind, Recurrent, Table,
+    Activation, Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Function, Head,
+    Highway, Input, Layer, MAGNITUDE_LIMIT, Model, Output, PoolKind, Recurrent, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -23,22 +23,22 @@ impl Model {
         if self.layers.is_empty() {
             return Err(Error::input("model", "has no layers"));
         }
-        if self.input.shape.is_empty() || self.input.shape.contains(&0) {
-            return Err(Error::input(
-                "model input",
-                format_args!("shape {:?} has no elements", self.input.shape),
-            ));
-        }
-        let elements = self.input.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        if elements.is_none_or(|n| n > MOST_ELEMENTS) {
-            return Err(Error::input(
-                "model input",
-                format_args!("shape {:?} has more than 2^24 elements", self.input.shape),
-            ));
-        }
-        check_format("model input", self.input.format)?;
+        check_edge("model input", &self.input)?;
         check_layers(&self.layers, self.input(), Of::Network, &mut HashSet::new())?;
-        Ok(())
+        let inputs = self.inputs();
+        let several = inputs.len() > 1;
+        // Each of them is in bounds by now.
+        if inputs.iter().map(|(_, edge)| edge.elements()).sum::<usize>() > MOST_ELEMENTS {
+            let cause = "the inputs have more than 2^24 elements together";
+            return Err(Error::input("model input", cause));
+        }
+        match self.layers.first() {
+            Some(first) if several && (self.is_recurrent() || takes_one_input(first)) => {
+                let cause = "is for a network of one input, and this one has several";
+                Err(Error::input(format_args!("layer `{}`", first.name()), cause))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -50,7 +50,7 @@ impl Layer {
     #[cfg(feature = "train")]
     pub(crate) fn check(&self, edge: (Shape, Format)) -> Result<()> {
         let raw = matches!(self.output(), Some(Output::Raw));
-        let of = if raw { Of::Network } else { Of::Branch };
+        let of = if raw { Of::Network } else { Of::Body };
         check_layers(std::slice::from_ref(self), edge, of, &mut HashSet::new()).map(|_| ())
     }
 }
@@ -65,6 +65,24 @@ const MOST_PIXELS: usize = 1 << 12;
 /// little but padding, and pads are read as pixels are.
 const MOST_PADDED: usize = 1 << 10;
 
+fn check_edge(place: &str, edge: &Edge) -> Result<()> {
+    let fail =
+        |cause: &str| Err(Error::input(place, format_args!("shape {:?} has {cause}", edge.shape)));
+    if edge.shape.is_empty() || edge.shape.contains(&0) {
+        return fail("no elements");
+    }
+    let elements = edge.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+    if elements.is_none_or(|n| n > MOST_ELEMENTS) {
+        return fail("more than 2^24 elements");
+    }
+    check_format(place, edge.format)
+}
+
+/// Whether no network with further inputs begins with this layer.
+fn takes_one_input(first: &Layer) -> bool {
+    matches!(first, Layer::Bilinear(_) | Layer::Embedding(_))
+}
+
 /// Whether a layer is a head, or has one in its branches.
 pub(super) fn holds_head(layer: &Layer) -> bool {
     matches!(layer, Layer::Head(_)) || layer.inner().any(holds_head)
@@ -74,8 +92,15 @@ pub(super) fn holds_head(layer: &Layer) -> bool {
 #[derive(Clone, Copy, PartialEq)]
 enum Of {
     Network,
-    Branch,
+    Body,
+    Shortcut,
     Head,
+}
+
+impl Of {
+    fn is_branch(self) -> bool {
+        matches!(self, Of::Body | Of::Shortcut)
+    }
 }
 
 /// Checks layers that read `edge`. Returns what leaves.
@@ -104,12 +129,13 @@ fn check_layers<'a>(
             Layer::Activation(activation) => activation.validate(edge.1)?,
             Layer::Branches(branches) => branches.validate(edge, of, names)?,
             Layer::Head(head) => head.validate(edge, of, names)?,
+            Layer::Input(input) => input.validate(of == Of::Shortcut && i == 0)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
             Layer::Recurrent(recurrent) => recurrent.validate(edge, of)?,
         }
-        let last = of != Of::Branch && i + 1 == layers.len();
+        let last = !of.is_branch() && i + 1 == layers.len();
         match layer.output() {
             Some(output) => validate_output(layer.name(), output, last)?,
             None if last => {
@@ -266,6 +292,7 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             (joined, branches.format)
         }
         Layer::Head(_) => (shape, format),
+        Layer::Input(input) => input.edge.image(),
         Layer::Embedding(embedding) => {
             let (width, channels) = (shape.elements(), embedding.table.ncols());
             (Shape { height: 1, width, channels }, embedding.format)
@@ -517,11 +544,28 @@ impl Head {
         if self.layers.is_empty() {
             return fail("is a head that has no layers");
         }
-        // Ports begin with it, whose own names go on behind an underscore.
-        if self.name.ends_with('_') || self.name.contains("__") {
-            return fail("is a head whose name has an underscore at its end, or two in a row");
-        }
+        check_port_name("a head", &self.name)?;
         check_layers(&self.layers, edge, Of::Head, names).map(|_| ())
+    }
+}
+
+/// Ports begin with the name of a head or an input, and their own names go on behind an underscore.
+fn check_port_name(kind: &str, name: &str) -> Result<()> {
+    if !name.ends_with('_') && !name.contains("__") {
+        return Ok(());
+    }
+    let cause = format_args!("is {kind} whose name has an underscore at its end, or two in a row");
+    Err(Error::input(format_args!("layer `{name}`"), cause))
+}
+
+impl Input {
+    fn validate(&self, begins_a_shortcut: bool) -> Result<()> {
+        if !begins_a_shortcut {
+            let cause = "is an input, which the first layer of a shortcut alone may be";
+            return Err(Error::input(format_args!("layer `{}`", self.name), cause));
+        }
+        check_port_name("an input", &self.name)?;
+        check_edge(&format!("input `{}`", self.name), &self.edge)
     }
 }
 
@@ -545,8 +589,8 @@ impl Branches {
         if of == Of::Head && (within(&self.body) || within(&self.shortcut)) {
             return Err(Error::input(at("body"), "has a head, within a head"));
         }
-        let (_, a) = check_layers(&self.body, edge, Of::Branch, names)?;
-        let (_, b) = check_layers(&self.shortcut, edge, Of::Branch, names)?;
+        let (_, a) = check_layers(&self.body, edge, Of::Body, names)?;
+        let (_, b) = check_layers(&self.shortcut, edge, Of::Shortcut, names)?;
         check_format(&at("format"), self.format)?;
         let frac = a.frac.max(b.frac);
         // Shifted further, no value but 0 would stay within the limit; and what is shifted has at

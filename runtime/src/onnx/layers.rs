@@ -59,6 +59,9 @@ impl Graph {
                 self.cast(&format!("y_{}", head.name), &reads.0, INT64);
                 x.to_string()
             }
+            Layer::Input(input) => {
+                self.cast(&format!("{}/z", input.name), &format!("x_{}", input.name), DOUBLE)
+            }
             Layer::Embedding(embedding) => self.embedding(embedding, x),
             Layer::CharCnn(cnn) => self.char_cnn(cnn, x, edge.0)?,
             Layer::Highway(highway) => self.highway(highway, x, edge.1)?,
