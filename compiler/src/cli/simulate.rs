@@ -271,7 +271,8 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
             Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
         let read = core.dataflow.layers[number].reads[0].index();
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
-        let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
+        let yields = core.dataflow.edge_of(number).index();
+        let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[yields].clone()).collect();
         let run = simulator.run(&inputs, &driven(args)).map_err(Error::from)?;
         if let Some(Mismatch { sample, output, expected, got, .. }) = run.mismatch(&outputs) {
             let cause = format_args!("output {output} is {got}, golden says {expected}");
