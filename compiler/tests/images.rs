@@ -376,9 +376,7 @@ fn random_models_are_lively_and_the_same_for_a_seed() {
     let options = |seed| random::Options { density: 0.6, seed, data: None };
     let never = || false;
     let mut network = network::find("resnet20").unwrap();
-    let images = |network: &network::Network| {
-        random::images(&network.input.shape, network.input.format(), 2, 1)
-    };
+    let images = |network: &network::Network| random::images(&network.inputs(), 2, 1);
     let make = |network: &network::Network, seed| {
         let (images, options) = (images(network), options(seed));
         random::random(network, &images, &options, &|_, _| (), random::Stop(&never)).unwrap()

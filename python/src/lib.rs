@@ -117,7 +117,7 @@ mod _strassenc {
             x: PyReadonlyArray2<'py, f64>,
         ) -> PyResult<Bound<'py, PyArray2<i64>>> {
             let x = Values::Double(x.as_array().to_owned());
-            let integers = work(py, || x.integers(self.0.input.format))?;
+            let integers = work(py, || x.integers(&self.0.columns()))?;
             Ok(PyArray2::from_owned_array(py, integers))
         }
 

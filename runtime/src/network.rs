@@ -29,8 +29,9 @@ mod vary;
 pub use ready::{find, ready};
 
 use crate::error::{Result, number};
-use crate::format::Format;
+use crate::format::{Columns, Format};
 use crate::log_mel::{self, LogMel};
+use crate::model::Edge;
 use crate::recurrent::Along;
 use crate::shape::{Extent, Join, Shape, Sizes};
 use crate::wording;
@@ -135,6 +136,8 @@ pub enum Layer {
     /// A further output of the network: layers over the value at hand, which itself goes on to the
     /// next layer.
     Head(Head),
+    /// A further input of the network, in the place of what enters: the first layer of a shortcut.
+    Input(FurtherInput),
     /// A table of vectors, one row for each index; the first layer of a network whose input is one
     /// index or several, as of the characters of a text.
     Embedding(Embedding),
@@ -524,6 +527,30 @@ pub struct Head {
     pub name: String,
     /// At least one layer; the last one is linear, and its sums are the output.
     pub layers: Vec<Layer>,
+}
+
+/// A further input of the network. What is not said here is as in [`Input`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherInput {
+    /// The input's name: `[a-z][a-z0-9_]*`, at most 64 characters, unlike that of any other.
+    pub name: String,
+    /// Sizes of the axes.
+    pub shape: Vec<usize>,
+    /// Width in bits, 1..=16.
+    pub bits: u32,
+    /// Fractional bits, -32..=32.
+    pub frac: i32,
+    /// Whether the values are two's complement.
+    #[serde(default)]
+    pub signed: bool,
+}
+
+impl FurtherInput {
+    /// The number format.
+    pub fn format(&self) -> Format {
+        Format { signed: self.signed, bits: self.bits, frac: self.frac }
+    }
 }
 
 impl Layer {
@@ -1156,11 +1183,51 @@ impl Network {
     /// Sizes of the input's axes as a model has them. Those of a network over signals are an image
     /// of one row.
     pub fn axes(&self) -> Vec<usize> {
-        match *self.input.shape {
+        self.axes_of(&self.input.shape)
+    }
+
+    /// The same of an input of this shape.
+    fn axes_of(&self, shape: &[usize]) -> Vec<usize> {
+        match *shape {
             [time] if self.is_of_signals() => vec![1, time, 1],
             [time, channels] if self.is_of_signals() => vec![1, time, channels],
-            _ => self.input.shape.clone(),
+            _ => shape.to_vec(),
         }
+    }
+
+    /// What enters, as a model has it: the first layer's input, without a name, then the further
+    /// ones, in the order in which the layers stand. A sample has the elements of each in turn.
+    pub fn inputs(&self) -> Vec<(Option<&str>, Edge)> {
+        let edge = |shape: &[usize], format| Edge { shape: self.axes_of(shape), format };
+        let first = (None, edge(&self.input.shape, self.input.format()));
+        let further = self.further_inputs();
+        let further = further.iter().map(|i| (Some(i.name.as_str()), edge(&i.shape, i.format())));
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// The further inputs, in the order in which the layers stand.
+    pub fn further_inputs(&self) -> Vec<&FurtherInput> {
+        fn add<'a>(layers: &mut dyn Iterator<Item = &'a Layer>, all: &mut Vec<&'a FurtherInput>) {
+            for layer in layers {
+                match layer {
+                    Layer::Input(input) => all.push(input),
+                    layer => add(&mut layer.inner(), all),
+                }
+            }
+        }
+        let mut all = vec![];
+        add(&mut self.layers.iter(), &mut all);
+        all
+    }
+
+    /// The format of each element of a sample: how many have it, input by input.
+    pub fn columns(&self) -> Columns {
+        self.inputs().into_iter().map(|(_, edge)| (edge.elements(), edge.format)).collect()
+    }
+
+    /// Number of elements of a sample, all inputs included.
+    pub fn elements(&self) -> usize {
+        self.columns().iter().map(|(elements, _)| elements).sum()
     }
 
     /// Whether a layer goes along the time of a signal. An LSTM does, but in texts and on vectors.
@@ -1325,21 +1392,7 @@ impl Network {
     fn check_input(&self) -> Result<(), Violation> {
         let at = |key| Place::new("input").key(key);
         let Input { shape, bits, frac, .. } = &self.input;
-        if shape.is_empty() || shape.contains(&0) {
-            return Err(Violation::new(
-                at("shape"),
-                format!("the shape {shape:?} has no elements"),
-            )
-            .help("give the sizes of the axes, e.g. `shape = [28, 28]`"));
-        }
-        if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MAX_INPUT) {
-            return Err(Violation::new(
-                at("shape"),
-                format!("the shape {shape:?} has more than {MAX_INPUT} elements"),
-            ));
-        }
-        within(at("bits"), *bits, 1..=16)?;
-        within(at("frac"), *frac, -32..=32)?;
+        check_values(&at, shape, *bits, *frac)?;
         self.check_log_mel()
     }
 
@@ -1383,6 +1436,25 @@ impl Network {
         }
         Ok(())
     }
+}
+
+/// Checks the values of an input.
+fn check_values(
+    at: &dyn Fn(&'static str) -> Place,
+    shape: &[usize],
+    bits: u32,
+    frac: i32,
+) -> Result<(), Violation> {
+    if shape.is_empty() || shape.contains(&0) {
+        return Err(Violation::new(at("shape"), format!("the shape {shape:?} has no elements"))
+            .help("give the sizes of the axes, e.g. `shape = [28, 28]`"));
+    }
+    if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MAX_INPUT) {
+        let cause = format!("the shape {shape:?} has more than {MAX_INPUT} elements");
+        return Err(Violation::new(at("shape"), cause));
+    }
+    within(at("bits"), bits, 1..=16)?;
+    within(at("frac"), frac, -32..=32)
 }
 
 /// Largest number of elements of an input.

@@ -61,7 +61,7 @@ fn are_as_accurate_as_they_say() {
         };
         data.check_fits(&model).unwrap();
         let split = data.test.take(SAMPLES);
-        let inputs = split.x.integers(model.input.format).unwrap();
+        let inputs = split.x.integers(&model.columns()).unwrap();
         let reals = fake_quantised(&model, split.x.doubles().view()).unwrap();
         let up = 2f64.powi(model.output_frac());
         let mut correct = 0;

@@ -53,6 +53,7 @@ fn data(due: impl Fn(ArrayView1<f64>) -> [f64; 2]) -> DataSet {
     DataSet {
         name: "made".into(),
         shape: vec![6],
+        further: vec![],
         classes: 0,
         class_names: None,
         notes: vec![],
@@ -62,7 +63,7 @@ fn data(due: impl Fn(ArrayView1<f64>) -> [f64; 2]) -> DataSet {
 }
 
 fn measures(model: &Model, split: &Split) -> Measures {
-    let inputs = split.x.integers(model.input.format).unwrap();
+    let inputs = split.x.integers(&model.columns()).unwrap();
     let outputs = golden::outputs(model, inputs.view(), &|| Ok(())).unwrap();
     let unit = f64::powi(2.0, -model.output_frac());
     let task = model.provenance.recipe().task(None);
@@ -197,7 +198,7 @@ fn heads_learn_beside_the_last_layer() {
     let run = folder.path().join("run");
     let (summary, model) = train(&network, &data, &run).unwrap();
     let model = model.unwrap();
-    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let inputs = data.test.x.integers(&model.columns()).unwrap();
     let outputs = golden::outputs(&model, inputs.view(), &|| Ok(())).unwrap();
     let reals = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
     let recipe = model.provenance.recipe();
@@ -346,4 +347,38 @@ fn what_does_not_fit_a_loss_is_refused() {
         assert!(error.contains(told), "{train_by}: {error}");
     }
     assert!(!folder.path().join("run").exists(), "nothing is left behind");
+}
+
+/// What a network has of a further input is learned, kept by the run, and golden's.
+#[test]
+fn a_further_input_is_learned() {
+    // Half of what is due enters apart from the rest, in a format of its own.
+    let both = data(|x| [5.0 * x[0] + x[4], x[1] - x[5]]);
+    let text = "name = \"two\"\ninput = { shape = [4], bits = 8, frac = 6, signed = true }\n\
+         layers = [{ concat = { body = [{ dense = { units = 12 } }], shortcut = [\n\
+         { input = { name = \"rest\", shape = [2], bits = 9, frac = 7, signed = true } },\n\
+         { dense = { units = 6 } }] } }, \"relu\", { dense = { units = 2 } }]\n\
+         [train]\nbatch = 32\nloss = \"squared\"\nfull = { epochs = 12, learning_rate = 0.02 }\n\
+         ternary = { epochs = 12, learning_rate = 0.02 }\n\
+         frozen = { epochs = 2, learning_rate = 1e-3 }\n";
+    let network = Network::parse("two.toml", text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let told = train(&network, &both, &folder.path().join("none")).unwrap_err().to_string();
+    assert!(told.contains("has the further inputs none, the network takes rest"), "{told}");
+    let further = vec![("rest".to_owned(), vec![2])];
+    let data = DataSet { shape: vec![4], further, ..both };
+    let run = folder.path().join("run");
+    let (summary, model) = train(&network, &data, &run).unwrap();
+    let model = model.unwrap();
+    let inputs = data.test.x.integers(&model.columns()).unwrap();
+    assert!(inputs.column(5).iter().any(|v| *v == -128 || *v > 100), "{inputs}");
+    let Measures::Numbers { r2, .. } = measures(&model, &data.test) else { panic!() };
+    assert!(r2 > 0.9 && (summary.integer_accuracy.unwrap() - r2).abs() < 1e-9, "{r2}");
+    // The run begins another one, and teaches it.
+    let sources = Sources { teacher: Some(&run), from: Some(&run), ..Sources::default() };
+    let (start, mut never) = (Start::New, Stop(usize::MAX));
+    let taught = folder.path().join("taught");
+    let (summary, _) =
+        train::run::<ImageLearner>(&network, &data, &taught, start, sources, &mut never).unwrap();
+    assert!(summary.integer_accuracy.unwrap() > 0.9, "{summary:?}");
 }

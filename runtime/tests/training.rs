@@ -275,7 +275,7 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
         train(&network(|n| n.train.shift = 0), &data, &folder.path().join("run")).unwrap();
     assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap(), model);
     let y = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
-    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let inputs = data.test.x.integers(&model.columns()).unwrap();
     let Some(Layer::Dense(last)) = model.layers.last() else { unreachable!() };
     let mut correct = 0;
     for ((input, y), label) in inputs.rows().into_iter().zip(y.rows()).zip(&data.test.labels) {
@@ -378,7 +378,7 @@ frozen = { epochs = 2, learning_rate = 6e-2, schedule = "constant" }
     assert!(scales(&folded) != scales(&model), "{:?}", scales(&model));
 
     assert_eq!(model_file::load(&whole.join("model.safetensors")).unwrap(), model);
-    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let inputs = data.test.x.integers(&model.columns()).unwrap();
     let right = |(x, label): (ndarray::ArrayView1<i64>, &u32)| {
         golden::argmax(&golden::infer(&model, &x.to_vec()).unwrap()) == *label as usize
     };
@@ -450,7 +450,7 @@ frozen = { epochs = 1, learning_rate = 1e-3 }
     }
     assert!(contents(&whole) == contents(&parts));
 
-    let inputs = data.test.x.integers(model.input.format).unwrap();
+    let inputs = data.test.x.integers(&model.columns()).unwrap();
     let y = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
     let unit = 2f64.powi(model.output_frac());
     let mut correct = 0;

@@ -127,6 +127,7 @@ fn noise(network: &Network) -> DataSet {
     DataSet {
         name: "noise".into(),
         shape: input.shape.clone(),
+        further: vec![],
         classes,
         class_names: None,
         notes: vec![],

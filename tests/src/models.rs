@@ -258,7 +258,7 @@ pub fn inputs(model: &Model, random: usize, seed: u64) -> Vec<Vec<i64>> {
 /// A random model of the network that this text describes, over images or signals.
 pub fn described(text: &str) -> Model {
     let network = Network::parse("net.toml", text).unwrap();
-    let images = random::images(&network.input.shape, network.input.format(), 16, 1);
+    let images = random::images(&network.inputs(), 16, 1);
     let drawn = random::Options { density: 0.5, seed: 1, data: None };
     let never = || false;
     let made = random::random(&network, &images, &drawn, &|_, _| (), random::Stop(&never));

@@ -180,7 +180,7 @@ fn cocotb_takes_vectors_of_a_data_set() {
         Options { input_bits: Some(64), output_bits: Some(64), effort: 0, ..Options::default() };
     let core = Core::new(&model, &options);
     let test = data::load("digits", tools().home()).unwrap().test;
-    let inputs = test.x.integers(model.input.format).unwrap();
+    let inputs = test.x.integers(&model.columns()).unwrap();
     let answers: Vec<i64> =
         inputs.outer_iter().flat_map(|x| golden::infer(&model, &x.to_vec()).unwrap()).collect();
     let answers = Array2::from_shape_vec((355, 10), answers).unwrap();

@@ -132,6 +132,7 @@ fn imported_runs_are_trained() {
         let data = DataSet {
             name: "made".into(),
             shape: network.input.shape.clone(),
+            further: vec![],
             classes: 4,
             class_names: None,
             notes: vec![],

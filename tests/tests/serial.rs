@@ -327,7 +327,7 @@ bits = { activations = 8, coefficients = 8, guard = 0, coefficient_terms = 0 }
     let network = Network::parse("wraps.toml", text).unwrap();
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let images = random::images(&network.input.shape, network.input.format(), 64, 1);
+    let images = random::images(&network.inputs(), 64, 1);
     (1..=8).into_par_iter().for_each(|seed| {
         let drawn = random::Options { density: 0.3, seed, data: None };
         let never = || false;

@@ -60,6 +60,7 @@ fn made(x: Array2<f32>, labels: Vec<u32>, shape: &[usize]) -> DataSet {
     DataSet {
         name: "made".into(),
         shape: shape.to_vec(),
+        further: vec![],
         classes: 4,
         class_names: None,
         notes: vec![],

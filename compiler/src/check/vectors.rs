@@ -85,8 +85,7 @@ pub fn traces(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<golden::Trace>> 
 /// that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     if model.input().0.pixels() > 1 {
-        let images =
-            random::images(&model.input.shape, model.input.format, count.div_ceil(2), seed);
+        let images = random::images(&model.inputs(), count.div_ceil(2), seed);
         let mut ends = noise(model, count, seed).into_iter().step_by(2);
         // As many of the one as of the other.
         return images

@@ -158,6 +158,6 @@ fn samples(args: &Args, build: &Build) -> Result<Vec<Vec<i64>>> {
         }
         Err(error) => return Err(error),
     };
-    let x = set.test.take(args.samples).x.integers(build.model.input.format)?;
+    let x = set.test.take(args.samples).x.integers(&build.model.columns())?;
     Ok(x.outer_iter().map(|row| row.to_vec()).collect())
 }

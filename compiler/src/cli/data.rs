@@ -76,12 +76,18 @@ pub struct Origin {
     input: Option<Input>,
     /// The heads, and what each was trained to.
     heads: Vec<(String, Loss)>,
+    /// The further inputs.
+    further: Vec<String>,
 }
 
 impl Origin {
     fn of(model: &Model) -> Origin {
         let described = model.provenance.described();
-        Origin::new(model.provenance.data.as_deref(), described.as_ref())
+        let further = model.inputs().into_iter().filter_map(|(name, _)| name.map(str::to_owned));
+        Origin {
+            further: further.collect(),
+            ..Origin::new(model.provenance.data.as_deref(), described.as_ref())
+        }
     }
 
     /// The origin of the data of this name, which the description may specify.
@@ -90,12 +96,13 @@ impl Origin {
         let spec = name.and_then(|name| data::trained_on(name, described));
         let wanted = network.map_or(Loss::default().into(), Wanted::from);
         let (loss, input, heads) = (wanted.loss, wanted.input.cloned(), wanted.heads);
-        Origin { name: name.map(str::to_owned), spec, loss, input, heads }
+        let (name, further) = (name.map(str::to_owned), wanted.further);
+        Origin { name, spec, loss, input, heads, further }
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        let (input, heads) = (self.input.as_ref(), self.heads.clone());
-        Wanted { loss: self.loss, input, heads }
+        let (heads, further) = (self.heads.clone(), self.further.clone());
+        Wanted { loss: self.loss, input: self.input.as_ref(), heads, further }
     }
 }
 

@@ -167,7 +167,7 @@ pub fn run(args: Args) -> Result<()> {
     let tools = home::tools()?;
     let data = data::of_model(&model, args.data.as_deref())?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-    let inputs = split.x.integers(model.input.format)?;
+    let inputs = split.x.integers(&model.columns())?;
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
     if let Some(head) = streams.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
@@ -211,7 +211,7 @@ pub fn run(args: Args) -> Result<()> {
         measure: recipe.loss.measure(),
         figures,
         heads,
-        saturated_inputs: split.x.saturated(model.input.format),
+        saturated_inputs: split.x.saturated(&model.columns()),
         model: path,
     };
     if let Some(folder) = &args.vectors {
@@ -267,7 +267,7 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
     asked.check(&streams)?;
     let origin = Origin::new(Some(checkpoint.data_name()), Some(network));
     let data = data::of_origin(args.data.as_deref(), &origin)?;
-    data.check_shape(&network.input.shape, "give samples of that shape")?;
+    data.check_shape(&network.input.shape, &network.inputs()[1..], "give samples of that shape")?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
     let outputs = checkpoint.float_outputs(split.x.singles().view())?;
     let (figures, heads) = of_each(&streams, |output, k| {
@@ -289,7 +289,7 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
         measure: network.train.loss.measure(),
         figures,
         heads,
-        saturated_inputs: split.x.saturated(network.input.format()),
+        saturated_inputs: split.x.saturated(&network.columns()),
         model: args.model,
     };
     show(&report, asked)

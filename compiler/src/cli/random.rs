@@ -89,12 +89,12 @@ pub fn run(args: Args) -> Result<()> {
                 &network.input.shape,
                 &format!("set `shape = {:?}` under `input`", data.shape),
             )?;
-            let integers = data.test.take(samples).x.integers(network.input.format())?;
+            let integers = data.test.take(samples).x.integers(&network.columns())?;
             (integers.outer_iter().map(|row| row.to_vec()).collect(), Some(data.name))
         }
         None => {
-            numbers::check_vectors("--samples", samples, network.input.elements())?;
-            (random::images(&network.input.shape, network.input.format(), samples, args.seed), None)
+            numbers::check_vectors("--samples", samples, network.elements())?;
+            (random::images(&network.inputs(), samples, args.seed), None)
         }
     };
     let (folder, _lock) = folder(&args, &network)?;

@@ -323,7 +323,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     if args.random.is_none() && (args.data.is_some() || trained_on) {
         let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-        let inputs = split.x.integers(model.input.format)?;
+        let inputs = split.x.integers(&model.columns())?;
         let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
         return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, due: Some(split) });
     }

@@ -16,13 +16,17 @@ const NAMES: [[&str; 2]; 4] = [
     ["y_test", "test_labels"],
 ];
 
-/// The names of all arrays: the four, then what is due of each head in train and test.
+/// The names of all arrays: the four, then what is due of each head in train and test, then what
+/// enters each further input there.
 fn names(wanted: &Wanted) -> Vec<Vec<String>> {
     let heads = wanted.heads.iter().flat_map(|(head, _)| {
         ["train", "test"].map(|part| written([format!("y_{part}_{head}")]).collect())
     });
+    let further = wanted.further.iter().flat_map(|name| {
+        ["train", "test"].map(|part| written([format!("x_{part}_{name}")]).collect())
+    });
     let four = NAMES.map(|names| written(names.map(str::to_owned)).collect());
-    four.into_iter().chain(heads).collect()
+    four.into_iter().chain(heads).chain(further).collect()
 }
 
 /// The data set in four `.npy` files, or in a folder of them; a number v is v · 2^-frac, by default
@@ -121,6 +125,29 @@ fn of_arrays(
             split.heads.push(due);
         }
     }
+    for (k, name) in wanted.further.iter().enumerate() {
+        let first = 4 + 2 * (wanted.heads.len() + k);
+        let [(shape, train), (test_shape, test)] =
+            [values(read(first)?, frac)?, values(read(first + 1)?, frac)?];
+        let place = || format!("data set `{}`, input `{name}`", data.name);
+        if shape != test_shape {
+            let cause = format!(
+                "has test samples of shape {test_shape:?}, its train samples have {shape:?}"
+            );
+            return Err(Error::input(place(), cause));
+        }
+        for (has, due) in [train.dim().0, test.dim().0].into_iter().zip(samples) {
+            if has != due {
+                let cause = format!("has {has} samples, where {due} enter the first layer");
+                return Err(Error::input(place(), cause));
+            }
+        }
+        for (split, own) in [&mut data.train, &mut data.test].into_iter().zip([train, test]) {
+            let x = std::mem::replace(&mut split.x, Array2::<f32>::zeros((0, 0)).into());
+            split.x = x.beside(own);
+        }
+        data.further.push((name.clone(), shape));
+    }
     Ok(data)
 }
 
@@ -162,6 +189,12 @@ fn targets(y: &Npy) -> Result<Array2<f64>> {
 
 /// The shape of a sample, the values, and what is due.
 fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Npy)> {
+    let (shape, values) = values(x, frac)?;
+    Ok((shape, values, y))
+}
+
+/// The shape of a sample, and the values.
+fn values(x: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values)> {
     let Some((_, shape)) = x.shape.split_first() else {
         let cause = "is a single number: the first axis must be the samples";
         return Err(Error::input(x.place(), cause));
@@ -171,7 +204,7 @@ fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Npy)>
     }
     let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
     let values = x.values(frac.unwrap_or(if x.is_u8() { 8 } else { 0 }))?;
-    Ok((shape, values, y))
+    Ok((shape, values))
 }
 
 #[cfg(test)]

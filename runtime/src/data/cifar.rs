@@ -68,7 +68,8 @@ fn load_records(name: &str, folder: &Path, records: usize) -> Result<DataSet> {
         [&train, &test].iter().zip(OFFICIAL).all(|(split, first)| split.labels.starts_with(&first));
     let name = if official { name } else { COPY };
     let (name, shape, classes) = (name.into(), vec![32, 32, 3], CLASSES.into());
-    Ok(DataSet { name, shape, classes, class_names: None, notes: vec![], train, test })
+    let (class_names, further, notes) = (None, vec![], vec![]);
+    Ok(DataSet { name, shape, further, classes, class_names, notes, train, test })
 }
 
 fn split(paths: &[PathBuf], records: usize) -> Result<Split> {

@@ -684,7 +684,7 @@ mod tests {
     fn numbers_of_a_table_are_exact() {
         let format = crate::Format { signed: true, bits: 30, frac: 0 };
         let data = load_text("126865471,0\n35.499999999,1\n".repeat(5).as_bytes(), "").unwrap();
-        let integers = data.train.x.integers(format).unwrap();
+        let integers = data.train.x.integers(&vec![(data.elements(), format)]).unwrap();
         assert_eq!((integers[[0, 0]], integers[[1, 0]]), (126_865_471, 35));
     }
 

@@ -31,6 +31,7 @@ pub fn load() -> Result<DataSet> {
     Ok(DataSet {
         name: "digits".into(),
         shape: vec![8, 8],
+        further: vec![],
         classes: 10,
         class_names: None,
         notes: vec![],

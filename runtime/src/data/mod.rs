@@ -23,10 +23,11 @@ mod values;
 mod wav;
 
 use crate::error::{Error, Result, significant};
-use crate::model::Model;
+use crate::model::{Edge, Model};
 use crate::network::{Input, Loss, Network};
 use labels::Classes;
 use ndarray::{Array2, ArrayView1, Axis, s};
+use std::borrow::Borrow;
 use std::path::Path;
 
 pub use find::{installed, spec_of};
@@ -45,8 +46,11 @@ pub const MAX_CLASSES: usize = 1 << 16;
 pub struct DataSet {
     /// A short name, e.g. `digits`.
     pub name: String,
-    /// Sizes of a sample's axes in row-major order, e.g. `[28, 28]`.
+    /// Sizes of a sample's axes in row-major order, e.g. `[28, 28]`; of a network with further
+    /// inputs those of what enters its first layer.
     pub shape: Vec<usize>,
+    /// The name and the sizes of the axes of each further input.
+    pub further: Vec<(String, Vec<usize>)>,
     /// Number of classes; every label is below it.
     pub classes: usize,
     /// What the file calls each class, where that is not its number: then the classes are those
@@ -63,7 +67,8 @@ pub struct DataSet {
 /// Samples, and what is due of them. Of a network with heads that is due of its last layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// `[samples, elements]`: a pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4.
+    /// `[samples, elements]`: a pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4. A sample
+    /// has the elements of each input in turn.
     pub x: Values,
     /// `[samples]`: the class of each sample; none where numbers are due.
     pub labels: Vec<u32>,
@@ -100,6 +105,8 @@ pub struct Wanted<'a> {
     pub input: Option<&'a Input>,
     /// The heads: their names, and what each is trained to.
     pub heads: Vec<(String, Loss)>,
+    /// The names of the further inputs.
+    pub further: Vec<String>,
 }
 
 impl<'a> From<&'a Network> for Wanted<'a> {
@@ -108,13 +115,18 @@ impl<'a> From<&'a Network> for Wanted<'a> {
             let loss = network.train.task(Some(&name)).loss;
             (name, loss)
         });
-        Wanted { loss: network.train.loss, input: Some(&network.input), heads: heads.collect() }
+        Wanted {
+            loss: network.train.loss,
+            input: Some(&network.input),
+            heads: heads.collect(),
+            further: network.further_inputs().into_iter().map(|i| i.name.clone()).collect(),
+        }
     }
 }
 
 impl From<Loss> for Wanted<'_> {
     fn from(loss: Loss) -> Self {
-        Wanted { loss, input: None, heads: vec![] }
+        Wanted { loss, input: None, heads: vec![], further: vec![] }
     }
 }
 
@@ -137,20 +149,25 @@ pub fn load_for<'a>(wanted: impl Into<Wanted<'a>>, spec: &str, home: &Path) -> R
 impl DataSet {
     /// Number of elements of a sample.
     pub fn elements(&self) -> usize {
-        self.shape.iter().product()
+        let further = self.further.iter().map(|(_, shape)| shape);
+        std::iter::once(&self.shape).chain(further).map(|shape| elements(shape)).sum()
     }
 
-    /// Checks that the samples can enter a network that `takes` inputs of this shape: one of the
-    /// same axes, those of one element aside, or any that has as many elements, where a sample is a
-    /// plain row of numbers.
+    /// Checks that the samples can enter a network that `takes` inputs of this shape, and these
+    /// further ones: each of the same axes, those of one element aside, or of any that have as many
+    /// elements, where a sample is a plain row of numbers.
     ///
     /// # Errors
     /// Where they cannot, even if they have as many elements: axes in another order are another
     /// image. The help says how to order them, if that is all, or else `otherwise`. Square images
     /// with their channels first are refused even where the network takes that shape.
-    pub fn check_shape(&self, takes: &[usize], otherwise: &str) -> Result<()> {
-        let axes =
-            |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+    pub fn check_shape<E: Borrow<Edge>>(
+        &self,
+        takes: &[usize],
+        further: &[(Option<&str>, E)],
+        otherwise: &str,
+    ) -> Result<()> {
+        self.check_further(further)?;
         if let [channels @ (1 | 3 | 4), height, width] = self.shape[..]
             && (self.shape == takes && height == width && height > 4)
         {
@@ -165,8 +182,7 @@ impl DataSet {
                  or, if {channels} rows are meant, give rows of numbers: x.reshape(len(x), -1)"
             )));
         }
-        let (has, due) = (axes(&self.shape), axes(takes));
-        if has == due || has.len() <= 1 && self.elements() == takes.iter().product::<usize>() {
+        if fits(&self.shape, takes) {
             return Ok(());
         }
         let place = format!("data set `{}`", self.name);
@@ -175,6 +191,30 @@ impl DataSet {
             Some(line) => format!("{line}\nfor each array x of samples, before it is saved"),
             None => otherwise.to_owned(),
         }))
+    }
+
+    fn check_further<E: Borrow<Edge>>(&self, takes: &[(Option<&str>, E)]) -> Result<()> {
+        let names = || self.further.iter().map(|(name, _)| Some(name.as_str()));
+        if !names().eq(takes.iter().map(|(name, _)| *name)) {
+            let all = |names: Vec<&str>| match &names[..] {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            };
+            let has = all(names().flatten().collect());
+            let due = all(takes.iter().filter_map(|(name, _)| *name).collect());
+            let cause = format!("has the further inputs {has}, the network takes {due}");
+            return Err(Error::input(format_args!("data set `{}`", self.name), cause));
+        }
+        for ((name, has), (_, edge)) in self.further.iter().zip(takes) {
+            let due = &edge.borrow().shape;
+            if !fits(has, due) {
+                let place = format!("data set `{}`, input `{name}`", self.name);
+                let cause = format!("has samples of shape {has:?}, the network takes {due:?}");
+                return Err(Error::input(place, cause)
+                    .help(format_args!("set `shape = {has:?}` in the description of `{name}`")));
+            }
+        }
+        Ok(())
     }
 
     /// Checks that `model` can be fed with the samples and can tell the classes apart.
@@ -186,6 +226,7 @@ impl DataSet {
         let takes = &model.input.shape;
         self.check_shape(
             takes,
+            &model.inputs()[1..],
             &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
         )?;
         for (k, (name, shape, _)) in model.streams().into_iter().enumerate().skip(1) {
@@ -251,6 +292,7 @@ impl DataSet {
         DataSet {
             name: name.into(),
             shape,
+            further: vec![],
             classes: count,
             class_names: names,
             notes,
@@ -287,7 +329,8 @@ impl DataSet {
         let [train, test] = <[Split; 2]>::try_from(parts)
             .map_err(|_| Error::internal(place, "is not of one or two parts"))?;
         let (name, classes, class_names) = (name.into(), 0, None);
-        Ok(DataSet { name, shape, classes, class_names, notes: vec![], train, test })
+        let (further, notes) = (vec![], vec![]);
+        Ok(DataSet { name, shape, further, classes, class_names, notes, train, test })
     }
 
     /// What the user should know of what is due: how uneven the classes are, or how far the numbers
@@ -478,6 +521,18 @@ impl Due {
     }
 }
 
+fn elements(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Whether samples of one shape can enter where another is due.
+fn fits(has: &[usize], due: &[usize]) -> bool {
+    let axes =
+        |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+    let (of_has, of_due) = (axes(has), axes(due));
+    of_has == of_due || of_has.len() <= 1 && elements(has) == elements(due)
+}
+
 /// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the
 /// order of their axes alone, with a word before it; none where that cannot be.
 fn reorder(has: &[usize], takes: &[usize]) -> Option<String> {
@@ -533,6 +588,7 @@ mod tests {
         DataSet {
             name: "d".into(),
             shape: shape.to_vec(),
+            further: vec![],
             classes: 1,
             class_names: None,
             notes: vec![],
@@ -554,7 +610,7 @@ mod tests {
             (&[192], &[3, 8, 8]),
             (&[3, 8, 9], &[3, 8, 9]),
         ] {
-            of_shape(has).check_shape(takes, "").unwrap();
+            of_shape(has).check_shape::<Edge>(takes, &[], "").unwrap();
         }
         for (has, takes, help) in [
             (&[3, 8, 8][..], &[3, 8, 8][..], "set `shape = [8, 8, 3]` and move the channels last"),
@@ -567,7 +623,8 @@ mod tests {
             (&[8, 8], &[64], "another"),
             (&[63], &[8, 8], "another"),
         ] {
-            let e = of_shape(has).check_shape(takes, "another").unwrap_err().to_string();
+            let e =
+                of_shape(has).check_shape::<Edge>(takes, &[], "another").unwrap_err().to_string();
             let told = if has == takes {
                 format!("samples of shape {has:?}, and so the network takes them")
             } else {

@@ -256,6 +256,46 @@ mod tests {
         assert!(load(&arrays, &spec).unwrap_err().contains("has no array `y_test_size` among"));
     }
 
+    /// What enters further inputs stands in arrays of their names, behind that of the first.
+    #[test]
+    fn further_inputs_have_arrays_of_their_own() {
+        let mut arrays = vec![
+            ("x_train", array![[1, 2], [3, 4]].into_dyn()),
+            ("y_train", array![0, 1].into_dyn()),
+            ("x_test", array![[5, 6]].into_dyn()),
+            ("y_test", array![1].into_dyn()),
+            ("x_train_age", array![7, 8].into_dyn()),
+            ("X_test_age", array![9].into_dyn()),
+            ("x_train_map", array![[[1, 2]], [[3, 4]]].into_dyn()),
+            ("x_test_map", array![[[5, 6]]].into_dyn()),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.npz");
+        let load = |arrays: &[(&str, ArrayD<i64>)], spec: &str| {
+            std::fs::write(&path, archive(arrays)).unwrap();
+            let further = ["age", "map"].map(String::from).to_vec();
+            let wanted = Wanted { further, ..Loss::CrossEntropy.into() };
+            load_for(wanted, spec, Path::new("/nowhere")).map_err(|e| e.to_string())
+        };
+        let spec = format!("npz:{}", path.display());
+        let data = load(&arrays, &spec).unwrap();
+        let further = [("age".to_owned(), vec![1]), ("map".to_owned(), vec![1, 2])];
+        assert_eq!((data.elements(), data.further), (5, further.to_vec()));
+        assert_eq!(
+            data.train.x,
+            array![[1.0, 2.0, 7.0, 1.0, 2.0], [3.0, 4.0, 8.0, 3.0, 4.0]].into()
+        );
+        assert_eq!(data.test.x, array![[5.0, 6.0, 9.0, 5.0, 6.0]].into());
+        assert!(load(&arrays, "digits").unwrap_err().contains("of the further input `age`"));
+        let told = |arrays: &[(&str, ArrayD<i64>)]| load(arrays, &spec).unwrap_err();
+        arrays[5].1 = array![9, 9].into_dyn();
+        assert!(told(&arrays).contains("input `age`: has 2 samples, where 1 enter"));
+        arrays[5].1 = array![[9, 9]].into_dyn();
+        assert!(told(&arrays).contains("has test samples of shape [2], its train samples"));
+        arrays.remove(5);
+        assert!(told(&arrays).contains("has no array `x_test_age` among"));
+    }
+
     #[test]
     fn what_is_no_set_is_refused() {
         let other = archive(&[("x", array![1].into_dyn())]);

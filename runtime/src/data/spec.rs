@@ -296,7 +296,7 @@ pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
 impl Source {
     /// Reads the set.
     pub fn load(self, wanted: Wanted, home: &Path) -> Result<DataSet> {
-        let Wanted { loss, input, heads } = &wanted;
+        let Wanted { loss, input, heads, further } = &wanted;
         let (loss, input) = (*loss, *input);
         let of_classes = match &self {
             Source::Digits => Some("digits"),
@@ -321,6 +321,14 @@ impl Source {
             let help = format!(
                 "a network with heads is trained on arrays that have names: an .npz file, or a \
                  folder of .npy files, with y_train_{head} and y_test_{head}"
+            );
+            return Err(Error::input("data", cause).help(help));
+        }
+        if let Some(name) = further.first().filter(|_| !has_names) {
+            let cause = format!("says nothing of the further input `{name}`");
+            let help = format!(
+                "a network with several inputs is trained on arrays that have names: an .npz file, \
+                 or a folder of .npy files, with x_train_{name} and x_test_{name}"
             );
             return Err(Error::input("data", cause).help(help));
         }

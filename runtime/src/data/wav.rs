@@ -330,7 +330,7 @@ mod tests {
                         the first 0.05 s, less than there is of 2";
             assert!(set.notes.iter().any(|note| note == told), "{:?}", set.notes);
             let features = FrontEnd::of(&input()).unwrap().features(&[50; 100]);
-            let found = set.test.x.integers(input().format()).unwrap();
+            let found = set.test.x.integers(&vec![(set.elements(), input().format())]).unwrap();
             assert!(found.iter().map(|v| *v as u32).eq(features), "{found}");
         }
     }

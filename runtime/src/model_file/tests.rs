@@ -592,7 +592,7 @@ fn images() -> Model {
         { size = 2 } },{ residual = { body = [{ conv2d = { channels = 3, kernel = 1, r = 3 } }], \
         shortcut = [] } }, \"relu\",{ dense = { units = 2, r = 3 } }]";
     let network = crate::Network::parse("net.toml", text).unwrap();
-    let images = crate::random::images(&network.input.shape, network.input.format(), 4, 1);
+    let images = crate::random::images(&network.inputs(), 4, 1);
     let options = crate::random::Options { density: 0.6, seed: 1, data: None };
     let stop = || false;
     crate::random::random(&network, &images, &options, &|_, _| (), crate::random::Stop(&stop))

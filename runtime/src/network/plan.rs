@@ -2,10 +2,11 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    Branches, CharCnn, Conv2d, ConvTranspose2d, Dense, Embedding, Head, Highway, Layer,
-    MAX_ENTRIES, MAX_SIZE, Network, Recurrent, SeparableConv2d, Spn, Window, check_name, within,
+    Branches, CharCnn, Conv2d, ConvTranspose2d, Dense, Embedding, FurtherInput, Head, Highway,
+    Layer, MAX_ENTRIES, MAX_SIZE, Network, Recurrent, SeparableConv2d, Spn, Window, check_name,
+    check_values, within,
 };
-use crate::format::Format;
+use crate::model::Edge;
 use crate::recurrent::{Along, Cell};
 use crate::shape::{self, Extent, Join, Shape, Sizes, moving, pooling};
 
@@ -22,11 +23,11 @@ const MAX_ELEMENTS: usize = 1 << 24;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Unique: `dense_0`, `conv_0`, `pool_0`, `upsample_0`, `act_0`, `add_0`, `concat_0`, `lstm_0`,
-    /// `gru_0`, `last_0`, `reverse_0`, counted by kind.
+    /// `gru_0`, `last_0`, `reverse_0`, counted by kind; of an input its own.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
-    /// The values it reads: 0 is the network's input, i + 1 the result of step i.
+    /// The values it reads: 0 is the network's input, i + 1 the result of step i; none of an input.
     pub from: Vec<usize>,
     /// The shape of what it reads, of two values the first; for `dense` a vector.
     pub input: Shape,
@@ -56,6 +57,8 @@ pub enum Op {
     Activation(Activation),
     /// Two values as one.
     Join(Join),
+    /// A further input of the network.
+    Input(Edge),
     /// A row of a table for each index that enters.
     Embedding {
         /// Rows of the table.
@@ -358,6 +361,7 @@ impl Step {
             Op::Upsample(size) => moving("upsample", *size, Extent::ONE),
             Op::Activation(activation) => activation.kind(),
             Op::Join(join) => join.kind().into(),
+            Op::Input(_) => "input".into(),
             Op::Embedding { .. } => "embedding".into(),
             Op::CharCnn(_) => "char-CNN".into(),
             Op::Highway(_) => "highway".into(),
@@ -412,6 +416,7 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
             Op::Activation(activation) => {
                 matches!(activation, Activation::Leaky(_) | Activation::Tanh)
             }
+            Op::Input(ref edge) => edge.format.signed,
             // What a table or a leaky ReLU reads is signed, whatever is joined.
             Op::Join(_) => {
                 !step.relu
@@ -425,12 +430,13 @@ pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
 }
 
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
-    let (format, shapes) = (network.input.format(), vec![network.image()]);
+    let shapes = vec![network.image()];
     let mut planner = Planner {
+        network,
         spn: &network.spn,
-        format,
         along: network.along(),
         head: false,
+        shortcut: false,
         steps: vec![],
         shapes,
     };
@@ -443,14 +449,26 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     planner.steps.iter().try_for_each(|step| is_of_size(&place, &step.name, step.output))?;
     ends_in_sums(&place, &network.layers, "network")?;
     let steps = planner.steps;
-    let mut heads = steps.iter().filter_map(|step| step.head.as_ref());
-    match heads.find(|head| steps.iter().any(|step| step.name == **head)) {
-        Some(head) => {
-            Err(Violation::new(place, format!("a head has the name of a layer, `{head}`"))
-                .help("give it another name"))
+    let named = |name: &str| steps.iter().filter(|step| step.name == name).count();
+    let twice = |what: &str, name: &str| {
+        let cause = format!("{what} has the name of a layer or of another input, `{name}`");
+        Err(Violation::new(place.clone(), cause).help("give it another name"))
+    };
+    for step in &steps {
+        match &step.head {
+            Some(head) if named(head) > 0 => return twice("a head", head),
+            _ if matches!(step.op, Op::Input(_)) && named(&step.name) > 1 => {
+                return twice("an input", &step.name);
+            }
+            _ => {}
         }
-        None => Ok(steps),
     }
+    let elements = network.elements();
+    if elements > MAX_ELEMENTS {
+        let cause = format!("the inputs have {elements} elements, more than {MAX_ELEMENTS}");
+        return Err(Violation::new(place, cause).help("choose smaller shapes"));
+    }
+    Ok(steps)
 }
 
 /// What a dilated kernel reaches over.
@@ -486,13 +504,14 @@ fn dilated(
 }
 
 struct Planner<'a> {
+    network: &'a Network,
     spn: &'a Spn,
-    /// The format of the network's input.
-    format: Format,
     /// Where the state of recurrent layers goes.
     along: Along,
     /// Whether the layers at hand are those of a head.
     head: bool,
+    /// Whether the next layer is the first one of a shortcut.
+    shortcut: bool,
     steps: Vec<Step>,
     /// The shape of every value.
     shapes: Vec<Shape>,
@@ -503,6 +522,7 @@ impl Planner<'_> {
     fn layers(&mut self, place: &Place, layers: &[Layer], from: usize) -> Result<usize, Violation> {
         let mut value = from;
         for (i, layer) in layers.iter().enumerate() {
+            let begins_a_shortcut = std::mem::take(&mut self.shortcut);
             let at = place.clone().index(i);
             let before = i.checked_sub(1).map(|j| &layers[j]);
             value = match layer {
@@ -591,6 +611,7 @@ impl Planner<'_> {
                     self.head(&at.key("head"), head, value)?;
                     value
                 }
+                Layer::Input(input) => self.input(&at.key("input"), input, begins_a_shortcut)?,
                 Layer::Embedding(embedding) => {
                     self.embedding(&at.key("embedding"), embedding, value)?
                 }
@@ -706,7 +727,7 @@ impl Planner<'_> {
 
     fn push(&mut self, kind: &str, op: Op, from: Vec<usize>, output: Shape) -> usize {
         let count = self.steps.iter().filter(|step| step.name.starts_with(kind)).count();
-        let input = self.shapes[from[0]];
+        let input = from.first().map_or(output, |value| self.shapes[*value]);
         self.steps.push(Step {
             name: format!("{kind}_{count}"),
             op,
@@ -1079,7 +1100,8 @@ impl Planner<'_> {
                 .help("its input is an index, which only the network's input is: put it first"));
         }
         let input = self.shapes[value];
-        let (format, most) = (self.format, 1usize << self.format.bits.min(16));
+        let format = self.network.input.format();
+        let most = 1usize << format.bits.min(16);
         if format.signed || format.frac != 0 || rows > most {
             let cause = format!("{rows} rows are chosen by indices, but the input is {format}");
             return Err(Violation::new(at("rows"), cause).help(format_args!(
@@ -1220,11 +1242,7 @@ impl Planner<'_> {
                 .help("put it before or after the other"));
         }
         check_name(at("name"), &head.name)?;
-        if head.name.ends_with('_') || head.name.contains("__") {
-            let cause = format!("the name {:?} is not usable", head.name);
-            return Err(Violation::new(at("name"), cause)
-                .help("use single underscores, and a letter or a digit at the end"));
-        }
+        check_port_name(&at, &head.name)?;
         if self.steps.iter().any(|step| step.head.as_ref() == Some(&head.name)) {
             let cause = format!("a second head is called `{}`", head.name);
             return Err(Violation::new(at("name"), cause).help("give each a name of its own"));
@@ -1241,6 +1259,30 @@ impl Planner<'_> {
             last.head = Some(head.name.clone());
         }
         Ok(())
+    }
+
+    fn input(
+        &mut self,
+        place: &Place,
+        input: &FurtherInput,
+        begins_a_shortcut: bool,
+    ) -> Result<usize, Violation> {
+        let at = |key| place.clone().key(key);
+        if !begins_a_shortcut {
+            let cause = "an input does not begin a shortcut";
+            return Err(Violation::new(place.clone(), cause).help(
+                "put it first in the `shortcut` of a `concat` or a `residual`, which joins it to \
+                 what the body makes of what enters",
+            ));
+        }
+        check_name(at("name"), &input.name)?;
+        check_port_name(&at, &input.name)?;
+        check_values(&at, &input.shape, input.bits, input.frac)?;
+        let edge = Edge { shape: self.network.axes_of(&input.shape), format: input.format() };
+        let (shape, _) = edge.image();
+        let value = self.push("input", Op::Input(edge), vec![], shape);
+        self.steps[value - 1].name = input.name.clone();
+        Ok(value)
     }
 
     fn join(
@@ -1268,6 +1310,7 @@ impl Planner<'_> {
             ));
         }
         let body = self.layers(&at("body"), &branches.body, value)?;
+        self.shortcut = !branches.shortcut.is_empty();
         let shortcut = self.layers(&at("shortcut"), &branches.shortcut, value)?;
         if body == value {
             return Err(Violation::new(at("body"), "the body of a concat yields what enters it")
@@ -1288,6 +1331,15 @@ impl Planner<'_> {
         is_of_size(place, name, shape)?;
         Ok(self.push(name, Op::Join(join), vec![body, shortcut], shape))
     }
+}
+
+/// Ports begin with the name of a head or an input, and their own names go on behind an underscore.
+fn check_port_name(at: &dyn Fn(&'static str) -> Place, name: &str) -> Result<(), Violation> {
+    if !name.ends_with('_') && !name.contains("__") {
+        return Ok(());
+    }
+    Err(Violation::new(at("name"), format!("the name {name:?} is not usable"))
+        .help("use single underscores, and a letter or a digit at the end"))
 }
 
 /// Whether the layers of a network or a head, `what`, end with a linear one.

@@ -79,6 +79,23 @@ layers = [
 ]
 "#;
 
+const INPUTS: &str = r#"name = "inputs"
+input = { shape = [4, 4], bits = 8, frac = 8 }
+layers = [
+    { concat = { body = [
+        { conv2d = { channels = 3, kernel = 1 } },
+    ], shortcut = [
+        { input = { name = "depth", shape = [4, 4], bits = 6, frac = 3, signed = true } },
+    ] } },
+    { residual = { body = [{ dense = { units = 3 } }], shortcut = [
+        { input = { name = "age", shape = [1], bits = 7, frac = 0 } },
+        { dense = { units = 3 } },
+    ] } },
+    "relu",
+    { dense = { units = 5 } },
+]
+"#;
+
 const SOUNDS: &str = r#"name = "sounds"
 input = { shape = [64, 16], bits = 8, frac = 4, log_mel = { rate = 8000, window = 256, step = 128 } }
 layers = [{ dense = { units = 3 } }]
@@ -572,6 +589,33 @@ fn errors() {
              units = 2 } }] } },\n",
         ),
     ];
+    let of_inputs = [
+        ("\"depth\"", "\"age\""),
+        ("\"depth\"", "\"conv_0\""),
+        ("\"depth\"", "\"Depth\""),
+        ("\"depth\"", "\"to__depth\""),
+        ("name = \"depth\", ", ""),
+        ("shape = [4, 4], bits = 6", "shape = [5, 4], bits = 6"),
+        ("shape = [4, 4], bits = 6", "shape = [], bits = 6"),
+        ("shape = [4, 4], bits = 6", "shape = [4096, 4096], bits = 6"),
+        ("bits = 6", "bits = 17"),
+        ("frac = 3", "frac = 33"),
+        ("frac = 3", "log_mel = 3"),
+        (
+            "{ conv2d = { channels = 3, kernel = 1 } },\n    ], ",
+            "{ input = { name = \"x\", shape = [4, 4], bits = 6, frac = 3 } },\n    ], ",
+        ),
+        (
+            "        { dense = { units = 3 } },\n    ] } },\n    \"relu\"",
+            "        { dense = { units = 3 } }, { input = { name = \"x\", shape = [3], bits = 6, \
+             frac = 3 } },\n    ] } },\n    \"relu\"",
+        ),
+        (
+            "    \"relu\",\n",
+            "    { input = { name = \"x\", shape = [3], bits = 6, frac = 3 } },\n    \"relu\",\n",
+        ),
+        ("        { dense = { units = 3 } },\n    ] } },\n", "        \"relu\",\n    ] } },\n"),
+    ];
     let of_concats = [
         ("size = 2", "size = 4"),
         ("{ conv2d = { channels = 6, kernel = 3, pad = 1 } }, \"relu\"", "\"flatten\""),
@@ -669,6 +713,7 @@ fn errors() {
         .chain(of_activations.map(|edit| (ROW, edit)))
         .chain(of_concats.map(|edit| (CONCAT, edit)))
         .chain(of_heads.map(|edit| (HEADS, edit)))
+        .chain(of_inputs.map(|edit| (INPUTS, edit)))
         .chain(of_sounds.map(|edit| (SOUNDS, edit)))
         .chain(of_sequences.map(|edit| (SEQUENCES, edit)))
         .chain(of_signals.map(|edit| (SIGNALS, edit)))
@@ -731,6 +776,31 @@ fn heads_are_beside_what_goes_on() {
     ];
     assert_eq!(told, expected);
     assert_eq!((network.has_heads(), network.outputs()), (true, 5));
+}
+
+/// An input reads nothing, and has the name that it was given.
+#[test]
+fn further_inputs_begin_shortcuts() {
+    let network = Network::parse("inputs", INPUTS).unwrap();
+    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    let steps = network.plan().unwrap();
+    let signs = plan::signs(&steps, network.input.signed);
+    let told: Vec<_> =
+        steps.iter().zip(&signs[1..]).map(|(s, signed)| (&*s.name, &*s.from, *signed)).collect();
+    let expected: [(&str, &[usize], bool); 8] = [
+        ("conv_0", &[0], true),
+        ("depth", &[], true),
+        ("concat_0", &[1, 2], true),
+        ("dense_0", &[3], true),
+        ("age", &[], false),
+        ("dense_1", &[5], true),
+        ("add_0", &[4, 6], false),
+        ("dense_2", &[7], true),
+    ];
+    assert_eq!(told, expected);
+    let names: Vec<_> = network.inputs().into_iter().map(|(name, _)| name).collect();
+    assert_eq!((names, network.elements()), (vec![None, Some("depth"), Some("age")], 33));
+    assert_eq!(network.columns()[1], (16, Format { signed: true, bits: 6, frac: 3 }));
 }
 
 /// Channels add up; what cannot be negative needs no sign.

@@ -6,7 +6,7 @@ use super::{DISTINCT, Figures, Made, Options, SATURATED, Stop, axes, work};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::golden;
-use crate::model::{self, Output};
+use crate::model::{self, Edge, Output};
 use crate::network::plan::{self, Activation, Linear, Op, Pool, Step};
 use crate::network::{Bits, Network};
 use crate::shape::{Extent, Join, Shape};
@@ -54,10 +54,13 @@ pub fn calibrate(
     progress: &dyn Fn(&str, f64),
     stop: Stop,
 ) -> Result<Calibrated> {
-    let input =
-        Value { shape: network.image(), format: network.input.format(), data: images.concat() };
+    let mut inputs = inputs(network, images).into_iter();
     let mut values: Vec<Option<Value>> = (0..=steps.len()).map(|_| None).collect();
-    values[0] = Some(input);
+    values[0] = inputs.next();
+    // They stand in this order, which is not that of the calibration.
+    for (k, _) in steps.iter().enumerate().filter(|(_, step)| matches!(step.op, Op::Input(_))) {
+        values[k + 1] = inputs.next();
+    }
     let mut made: Vec<_> = steps.iter().map(|_| None).collect();
     let order = order(steps);
     let (mut done, total) = (0, steps.iter().map(work).sum::<u64>().max(1));
@@ -71,6 +74,10 @@ pub fn calibrate(
                 .as_ref()
                 .ok_or_else(|| Error::internal(&step.name, "reads what was not computed"))
         };
+        if matches!(step.op, Op::Input(_)) {
+            made[k] = Some((Made::Pool, None));
+            continue;
+        }
         let x = at(step.from[0])?;
         let (layer, value) = match &step.op {
             Op::Linear(linear) => {
@@ -123,7 +130,7 @@ pub fn calibrate(
                 let data = golden::of_layer(&layer, &x.data, (x.shape, x.format))?;
                 (Made::Linear(Box::new(layer)), Value { shape: step.output, format, data })
             }
-            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
+            Op::Input(_) | Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                 return Err(Error::internal(&step.name, "is for sequences, and no images"));
             }
         };
@@ -146,6 +153,19 @@ pub fn calibrate(
     }
     let (layers, figures): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
     Ok(Calibrated { layers, figures: figures.into_iter().flatten().collect(), outputs })
+}
+
+/// What enters, input by input.
+fn inputs(network: &Network, images: &[Vec<i64>]) -> Vec<Value> {
+    let mut at = 0;
+    let value = |(_, edge): (_, Edge)| {
+        let own = at..at + edge.elements();
+        at = own.end;
+        let (shape, format) = edge.image();
+        let data = images.iter().flat_map(|image| &image[own.clone()]).copied().collect();
+        Value { shape, format, data }
+    };
+    network.inputs().into_iter().map(value).collect()
 }
 
 /// Steps in an order in which the last layer of a residual's body comes after the shortcut, whose

@@ -1,9 +1,11 @@
 //! Seeded images to calibrate on, where no data are at hand.
 
 use crate::format::Format;
+use crate::model::Edge;
 use crate::shape::Shape;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::borrow::Borrow;
 
 /// The share of white noise in the amplitude of an image.
 const NOISE: f32 = 0.05;
@@ -12,13 +14,26 @@ const COLOUR: f32 = 0.5;
 /// The share of elements that saturate at each end, so that images use the whole range.
 const CLIPPED: f32 = 0.01;
 
-/// Images of these axes over the whole range of the format: smooth blobs of all sizes, the large
-/// ones the strongest, as in photographs, which channels largely share, and noise. Where the input
-/// is no image, each element is uniform.
+/// Samples of a network with these inputs, side by side: images over the whole range of the format,
+/// smooth blobs of all sizes, the large ones the strongest, as in photographs, which channels
+/// largely share, and noise. Where an input is no image, each element is uniform.
 ///
-/// The first images of more are those of fewer.
-pub fn images(axes: &[usize], format: Format, samples: usize, seed: u64) -> Vec<Vec<i64>> {
-    let shape = Shape::of(axes);
+/// The first samples of more are those of fewer.
+pub fn images<E: Borrow<Edge>>(
+    inputs: &[(Option<&str>, E)],
+    samples: usize,
+    seed: u64,
+) -> Vec<Vec<i64>> {
+    let mut all = vec![vec![]; samples];
+    for ((_, edge), k) in inputs.iter().zip(0..) {
+        let (shape, format) = edge.borrow().image();
+        let own = of_one(shape, format, samples, seed.wrapping_add(k));
+        all.iter_mut().zip(own).for_each(|(sample, own)| sample.extend(own));
+    }
+    all
+}
+
+fn of_one(shape: Shape, format: Format, samples: usize, seed: u64) -> Vec<Vec<i64>> {
     let image = |sample: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(sample as u64);

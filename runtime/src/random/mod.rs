@@ -133,7 +133,7 @@ pub fn random(
 ) -> Result<Random> {
     network.validate()?;
     check_density(options.density)?;
-    let format = network.input.format();
+    let columns = network.columns();
     if !SAMPLES.contains(&images.len()) {
         let (least, most) = (SAMPLES.start(), SAMPLES.end());
         return Err(Error::input(
@@ -142,14 +142,16 @@ pub fn random(
         ));
     }
     for (i, image) in images.iter().enumerate() {
-        if image.len() != network.input.elements() {
-            let (has, takes) = (image.len(), network.input.elements());
+        if image.len() != network.elements() {
+            let (has, takes) = (image.len(), network.elements());
             return Err(Error::input(
                 format_args!("image {i}"),
                 format_args!("has {has} elements, the network takes {takes}"),
             ));
         }
-        if let Some(v) = image.iter().find(|v| **v < format.min() || **v > format.max()) {
+        let formats = columns.iter().flat_map(|(n, format)| std::iter::repeat_n(format, *n));
+        let outside = |(v, format): &(&i64, &Format)| **v < format.min() || **v > format.max();
+        if let Some((v, format)) = image.iter().zip(formats).find(outside) {
             return Err(Error::input(
                 format_args!("image {i}"),
                 format_args!("holds {v}, outside {format}"),
@@ -159,7 +161,7 @@ pub fn random(
     let steps = network.plan()?;
     let calibrated = calibrate::calibrate(network, &steps, images, options, progress, stop)?;
     let provenance = provenance(network, options);
-    let input = Edge { shape: network.axes(), format };
+    let input = Edge { shape: network.axes(), format: network.input.format() };
     let mut made = steps.iter().zip(calibrated.layers);
     let layers = assemble(&network.layers, &mut made);
     let model = Model { name: network.name.clone(), input, layers, provenance };
@@ -202,7 +204,9 @@ fn assemble<'a>(
     let mut assembled = vec![];
     for layer in Layer::of_steps(layers) {
         let branches = layer.branches().map(|(branches, join)| {
-            (assemble(&branches.body, made), assemble(&branches.shortcut, made), join)
+            let [body, shortcut] =
+                [&branches.body, &branches.shortcut].map(|layers| assemble(layers, made));
+            (body, shortcut, join)
         });
         if let Layer::Head(head) = layer {
             let (name, layers) = (head.name.clone(), assemble(&head.layers, made));
@@ -225,6 +229,10 @@ fn assemble<'a>(
             }
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),
+            (_, Op::Input(edge), _) => {
+                let edge = edge.clone();
+                model::Layer::Input(model::Input { name, edge })
+            }
             (_, Op::Last, _) => model::Layer::Last(model::Last { name }),
             (_, Op::Reverse, _) => model::Layer::Reverse(model::Reverse { name }),
             (_, Op::Upsample(size), _) => {

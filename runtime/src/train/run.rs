@@ -689,7 +689,7 @@ mod tests {
             layers = [{ conv1d = { channels = 4, kernel = 2, dilation = 3 } }, \"relu\", { gru = { \
             units = 5 } }, { lstm = { units = 3, r = 2 } }, \"last\", { dense = { units = 2 } }]\n";
         let network = Network::parse("t", text).unwrap();
-        let images = random::images(&network.input.shape, network.input.format(), 4, 1);
+        let images = random::images(&network.inputs(), 4, 1);
         let options = random::Options { density: 1.0, seed: 1, data: None };
         let stop = random::Stop(&|| false);
         let made = random::random(&network, &images, &options, &|_, _| (), stop).unwrap();

@@ -77,9 +77,12 @@ impl Augment {
         }
     }
 
-    /// A whole image, row by row.
+    /// A whole image, row by row; what further inputs have behind it stays as it is.
     fn change(&self, change: &Change, image: &[f32], to: &mut [f32]) {
         let Shape { height, width, channels } = self.shape;
+        let (image, further) = image.split_at(self.shape.elements());
+        let (to, further_to) = to.split_at_mut(self.shape.elements());
+        further_to.copy_from_slice(further);
         let shifted = change.right.unsigned_abs().min(width) * channels;
         for (row, to) in to.chunks_exact_mut(width * channels).enumerate() {
             let Some(from) = row.checked_add_signed(-change.down).filter(|row| *row < height)

@@ -11,7 +11,7 @@ use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
 use super::steps::{Passed, Steps};
 use crate::error::{Error, Result};
-use crate::format::Format;
+use crate::format::{Columns, Format};
 use crate::model;
 use crate::network::plan;
 use crate::recurrent::Along;
@@ -20,11 +20,11 @@ use crate::train::cells::Units;
 use crate::train::matmul::{product, vectorised};
 use crate::train::quantise::{power, requantiser, round};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, CowArray, Ix2, Zip, s};
 
 /// The outputs of a valid model for inputs of real values, both `[samples, elements]`.
 pub fn outputs(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
-    Ok(evaluate(&nodes(model)?, model.input.format, x))
+    Ok(evaluate(&nodes(model)?, &model.columns(), x))
 }
 
 /// The layers of a valid model and what they read, in order.
@@ -41,7 +41,7 @@ pub fn nodes(model: &model::Model) -> Result<Vec<Node<Exact>>> {
 pub struct Node<L> {
     /// The operation of the node.
     pub kind: Kind<L>,
-    /// The values it reads: 0 is the network's input, i + 1 the result of node i.
+    /// The values it reads: 0 is the network's input, i + 1 the result of node i; none of an input.
     pub from: Vec<usize>,
     /// Elements of its result.
     pub outputs: usize,
@@ -66,6 +66,8 @@ pub enum Kind<L> {
     Add(Format),
     /// Two values side by side, requantised.
     Concat(Concat, Format),
+    /// A further input of the network: which one, from 1.
+    Input(usize),
 }
 
 impl Kind<FrozenLayer> {
@@ -138,19 +140,23 @@ impl<L: AsRef<Exact>> Node<L> {
                 Zip::from(z).and(&a).and(&b).for_each(|z, &a, &b| *z = requantise(a + b));
             }
             Kind::Concat(concat, format) => concat.forward([a, b], z, requantiser(*format)),
+            Kind::Input(_) => z.assign(&a),
         }
     }
 
-    /// What it reads of the network's input and the results of the nodes before it; of a single
+    /// What it reads of the network's inputs and the results of the nodes before it; of a single
     /// value twice.
     pub fn inputs<'a>(
         &self,
-        x: ArrayView2<'a, f64>,
+        x: &'a [CowArray<f64, Ix2>],
         before: &'a [Array2<f64>],
     ) -> [ArrayView2<'a, f64>; 2] {
+        if let Kind::Input(k) = self.kind {
+            return [x[k].view(), x[k].view()];
+        }
         [self.from[0], self.from[self.from.len() - 1]].map(|value| match value.checked_sub(1) {
             Some(node) => before[node].view(),
-            None => x,
+            None => x[0].view(),
         })
     }
 }
@@ -208,6 +214,10 @@ fn branch(
                 nodes.iter_mut().last().into_iter().for_each(|node| node.head = true);
                 continue;
             }
+            model::Layer::Input(_) => {
+                from = vec![];
+                Kind::Input(further_inputs(nodes.as_slice()).count() + 1)
+            }
             model::Layer::Recurrent(layer) if layer.along == Along::Pixels => {
                 let (units, frac) = (Units::of(layer), edge.1.frac);
                 let gates = Exact::new(&layer.gates, frac);
@@ -246,6 +256,32 @@ pub fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
     nodes.iter().map(columns).max().unwrap_or(1).max(1)
 }
 
+/// The elements of each further input, in order.
+pub fn further_inputs<L>(nodes: &[Node<L>]) -> impl Iterator<Item = usize> {
+    nodes.iter().filter(|node| matches!(node.kind, Kind::Input(_))).map(|node| node.outputs)
+}
+
+/// Samples, `[n, elements]`, input by input: those of the first layer, then the further ones, of
+/// which each has so many elements.
+pub fn by_input<T: Clone>(
+    x: ArrayView2<T>,
+    further: impl Iterator<Item = usize>,
+) -> Vec<CowArray<T, Ix2>> {
+    let further: Vec<usize> = further.collect();
+    if further.is_empty() {
+        return vec![x.into()];
+    }
+    let first = x.ncols() - further.iter().sum::<usize>();
+    let mut at = 0;
+    let part = |elements: usize| {
+        let own = x.slice(s![.., at..at + elements]);
+        at += elements;
+        // What computes takes them in standard layout.
+        own.as_standard_layout().into_owned().into()
+    };
+    std::iter::once(first).chain(further).map(part).collect()
+}
+
 /// The nodes whose sums leave the network: the last one, then that of each head.
 pub fn leaving<L>(nodes: &[Node<L>]) -> impl Iterator<Item = usize> {
     plan::last_then(nodes, |node| node.head)
@@ -267,7 +303,7 @@ pub fn side_by_side<T: Clone>(
 /// [`fake_quantised`] for nodes at hand.
 pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     nodes: &[Node<L>],
-    input: Format,
+    columns: &Columns,
     x: ArrayView2<A>,
 ) -> Array2<f64> {
     let chunk = (CHUNK_ELEMENTS / widest(nodes)).clamp(1, CHUNK);
@@ -276,13 +312,19 @@ pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
         .zip(x.axis_chunks_iter(Axis(0), chunk))
         .for_each(|(mut y, x)| {
-            let requantise = requantiser(input);
-            let x = x.mapv(|v| requantise(v.into()));
+            let x = by_input(x, further_inputs(nodes))
+                .into_iter()
+                .zip(columns)
+                .map(|(x, (_, format))| {
+                    let requantise = requantiser(*format);
+                    x.mapv(|v| requantise(v.into())).into()
+                })
+                .collect::<Vec<_>>();
             let mut results: Vec<Array2<f64>> = vec![];
             let (mut trace, mut which) = (Trace::default(), Array2::zeros((0, 0)));
             for node in nodes {
                 let mut z = Array2::zeros((0, 0));
-                node.forward(node.inputs(x.view(), &results), &mut trace, &mut which, &mut z);
+                node.forward(node.inputs(&x, &results), &mut trace, &mut which, &mut z);
                 results.push(z);
             }
             side_by_side(&results, leaving(nodes), &mut y);

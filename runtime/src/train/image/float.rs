@@ -15,7 +15,7 @@ use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::recurrent::Recurrent;
 use crate::train::ternary::{Matrix, Ternariser, density};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 use rand::Rng;
 use rayon::prelude::*;
 
@@ -29,7 +29,7 @@ pub struct Float<T> {
 /// A layer, its last result and the gradient of that.
 struct Node<T> {
     layer: Layer<T>,
-    /// The values it reads: 0 is the network's input, i + 1 the result of node i.
+    /// The values it reads: 0 is the network's input, i + 1 the result of node i; none of an input.
     from: Vec<usize>,
     /// Whether it is the output of a head.
     head: bool,
@@ -63,6 +63,8 @@ pub enum Layer<T> {
         /// Whether max(0, x) follows.
         relu: bool,
     },
+    /// A further input of the network: which one, from 1.
+    Input(usize),
 }
 
 /// Elements of a sum that one task works on.
@@ -148,6 +150,7 @@ impl<T: Real> Layer<T> {
             Layer::Activation(activation) => activation.forward(inputs[0], z),
             Layer::Add { relu } => add(inputs, *relu, z),
             Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, z),
+            Layer::Input(_) => z.assign(&inputs[0]),
         }
     }
 
@@ -164,6 +167,7 @@ impl<T: Real> Layer<T> {
             Layer::Activation(activation) => activation.forward(inputs[0], &mut z),
             Layer::Add { relu } => add(inputs, *relu, &mut z),
             Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, &mut z),
+            Layer::Input(_) => z.assign(&inputs[0]),
         }
         z
     }
@@ -307,6 +311,10 @@ impl<T: Real> Float<T> {
                 }
                 Op::Last => Layer::AveragePool(Windows::last(step.input)),
                 Op::Reverse => Layer::AveragePool(Windows::reversed(step.input)),
+                Op::Input(_) => {
+                    let is = |node: &&Node<T>| matches!(node.layer, Layer::Input(_));
+                    Layer::Input(nodes.iter().filter(is).count() + 1)
+                }
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
@@ -344,15 +352,17 @@ impl<T: Real> Float<T> {
 
     /// Forward and backward over one batch `[n, n_in]`: leaves all gradients of the mean loss.
     pub fn gradients(&mut self, x: ArrayView2<T>, aims: &Aims) -> Score {
+        let x = exact::by_input(x, self.further_inputs());
         for i in 0..self.nodes.len() {
             let (before, node) = self.nodes.split_at_mut(i);
-            let Node { layer, from, z, dz, .. } = &mut node[0];
+            let reads = inputs(&node[0], &x, |i| before[i].z.view());
+            let Node { layer, z, dz, .. } = &mut node[0];
             for buffer in [&mut *z, dz] {
-                if buffer.nrows() != x.nrows() {
-                    *buffer = Array2::zeros((x.nrows(), buffer.ncols()));
+                if buffer.nrows() != x[0].nrows() {
+                    *buffer = Array2::zeros((x[0].nrows(), buffer.ncols()));
                 }
             }
-            layer.forward(&inputs(from, x, before), z);
+            layer.forward(&reads, z);
         }
         let Some((last, before)) = self.nodes.split_last_mut() else { return Score::default() };
         let heads = before.iter_mut().filter(|node| node.head);
@@ -367,7 +377,7 @@ impl<T: Real> Float<T> {
             let Node { layer, from, z, dz, .. } = &mut node[0];
             if let Layer::Spn(spn) = layer {
                 let (x, dx) = match from[0].checked_sub(1) {
-                    None => (x, None),
+                    None => (x[0].view(), None),
                     Some(j) => (before[j].z.view(), Some((&mut before[j].dz, into(&mut begun[j])))),
                 };
                 spn.backward(x, z, dz, dx, &mut self.room);
@@ -396,7 +406,7 @@ impl<T: Real> Float<T> {
                         let to = (dx, into);
                         concat.backward(side, dz.view(), x.view(), to, |x| x > low);
                     }
-                    Layer::Spn(_) | Layer::Recurrent(_) => {}
+                    Layer::Spn(_) | Layer::Recurrent(_) | Layer::Input(_) => {}
                 }
             }
         }
@@ -434,6 +444,12 @@ impl<T: Real> Float<T> {
         layers.flat_map(Layer::matrices_mut).for_each(Matrix::renew);
     }
 
+    /// The elements of each further input, in order.
+    fn further_inputs(&self) -> impl Iterator<Item = usize> {
+        let all = self.nodes.iter();
+        all.filter(|node| matches!(node.layer, Layer::Input(_))).map(|node| node.z.ncols())
+    }
+
     /// Elements of the largest value of one sample.
     pub fn widest(&self) -> usize {
         let inputs = self.spns().next().map_or(0, |spn| spn.patches().elements().0);
@@ -457,11 +473,11 @@ impl<T: Real> Float<T> {
         x: ArrayView2<T>,
         mut visit: impl FnMut(&mut Spn<T>, ArrayView2<T>),
     ) {
+        let x = exact::by_input(x, self.further_inputs());
         let mut values: Vec<Array2<T>> = vec![];
         for i in 0..self.nodes.len() {
             let (node, after) = self.nodes[i..].split_first_mut().expect("i is a node");
-            let inputs: Vec<_> =
-                node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
+            let inputs = inputs(node, &x, |i| values[i].view());
             if let Layer::Spn(spn) = &mut node.layer {
                 visit(spn, inputs[0]);
             }
@@ -501,13 +517,10 @@ impl<T: Real> Float<T> {
         (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
             .zip(x.axis_chunks_iter(Axis(0), chunk))
             .for_each(|(mut y, x)| {
+                let x = exact::by_input(x, self.further_inputs());
                 let mut values: Vec<Array2<T>> = vec![];
                 for node in &self.nodes {
-                    let inputs: Vec<_> = node
-                        .from
-                        .iter()
-                        .map(|&v| if v == 0 { x } else { values[v - 1].view() })
-                        .collect();
+                    let inputs = inputs(node, &x, |i| values[i].view());
                     let z = node.layer.evaluate(&inputs, node.z.ncols());
                     values.push(z);
                 }
@@ -526,13 +539,17 @@ fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
     })
 }
 
-/// The values that a node reads.
+/// The values that a node reads, of the network's inputs and of the results of other nodes.
 fn inputs<'a, T>(
-    from: &[usize],
-    x: ArrayView2<'a, T>,
-    before: &'a [Node<T>],
+    node: &Node<T>,
+    x: &'a [CowArray<T, Ix2>],
+    result: impl Fn(usize) -> ArrayView2<'a, T>,
 ) -> Vec<ArrayView2<'a, T>> {
-    from.iter().map(|value| value.checked_sub(1).map_or(x, |i| before[i].z.view())).collect()
+    if let Layer::Input(k) = node.layer {
+        return vec![x[k].view()];
+    }
+    let value = |value: &usize| value.checked_sub(1).map_or(x[0].view(), &result);
+    node.from.iter().map(value).collect()
 }
 
 #[cfg(test)]
@@ -720,6 +737,38 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Further inputs: an image and a vector, one of them joined as it enters, one within a head.
+    pub fn several() -> Network {
+        let text = r#"name = "t"
+input = { shape = [4, 5, 2], bits = 8, frac = 8 }
+layers = [
+    { concat = { body = [
+        { conv2d = { channels = 3, kernel = 3, pad = 1, r = 5 } },
+    ], shortcut = [
+        { input = { name = "depth", shape = [4, 5], bits = 6, frac = 4, signed = true } },
+    ] } },
+    { head = { name = "a", layers = [
+        "global_average_pool",
+        { residual = { body = [{ dense = { units = 3, r = 4 } }], shortcut = [
+            { input = { name = "of_head", shape = [2], bits = 5, frac = 3 } },
+            { dense = { units = 3, r = 3 } },
+        ] } },
+        "relu",
+        { dense = { units = 3, r = 3 } },
+    ] } },
+    { conv2d = { channels = 4, kernel = 2, stride = 2, r = 5 } },
+    "relu",
+    { concat = { body = [{ dense = { units = 4, r = 5 } }], shortcut = [
+        { input = { name = "age", shape = [3], bits = 8, frac = 5, signed = true } },
+        { dense = { units = 3, r = 4 } },
+    ] } },
+    "relu",
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     /// [`signals`] with a head that reads one of them from its end.
     fn signals_with_a_head() -> Network {
         let text = r#"name = "t"
@@ -752,12 +801,12 @@ layers = [
     }
 
     fn batch_of(n: usize, network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
-        let x = Array2::from_shape_simple_fn((n, network.input.elements()), || rng.random::<f64>());
+        let x = Array2::from_shape_simple_fn((n, network.elements()), || rng.random::<f64>());
         (x, (0..n as u32).map(|i| i % 3).collect())
     }
 
     fn fresh(network: &Network, rng: &mut ChaCha8Rng) -> Float<f64> {
-        let mut float = Float::<f64>::new(network, network.input.elements(), rng);
+        let mut float = Float::<f64>::new(network, network.elements(), rng);
         // No parameter at a special value.
         for layer in float.trained_mut() {
             for (name, p, _) in layer.parameters() {
@@ -781,6 +830,7 @@ layers = [
             (signals_with_a_head(), 600),
             (activated(), 200),
             (growing(), 300),
+            (several(), 150),
             (
                 Network {
                     train: Recipe { full_precision: true, ..Recipe::default() },
@@ -969,16 +1019,17 @@ full_precision = true
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated(), growing()];
+        let networks =
+            [vectors(), images(), pooled(), oblong(), signals(), activated(), growing(), several()];
         for (mut network, quantiser) in
             networks.iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
             (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
-            let mut ternary = Float::<f64>::new(&network, network.input.elements(), &mut rng);
+            let mut ternary = Float::<f64>::new(&network, network.elements(), &mut rng);
             let (x, labels) = batch(&network, &mut rng);
             ternary.begin_ternary(&network);
-            let mut full = Float::<f64>::new(&network, network.input.elements(), &mut rng);
+            let mut full = Float::<f64>::new(&network, network.elements(), &mut rng);
             for (f, t) in full.trained_mut().zip(ternary.trained_mut()) {
                 for (f, t) in f.matrices_mut().into_iter().zip(t.matrices()) {
                     f.weights.value = t.effective().to_owned();
@@ -1008,7 +1059,7 @@ full_precision = true
         for network in [vectors(), images(), pooled(), oblong()] {
             let evaluated = |quantiser| {
                 let mut rng = ChaCha8Rng::seed_from_u64(10);
-                let mut float = Float::<f64>::new(&network, network.input.elements(), &mut rng);
+                let mut float = Float::<f64>::new(&network, network.elements(), &mut rng);
                 let mut network = network.clone();
                 network.train.quantiser = quantiser;
                 float.begin_ternary(&network);
@@ -1028,7 +1079,8 @@ full_precision = true
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        let networks = [vectors(), images(), pooled(), oblong(), signals(), activated(), growing()];
+        let networks =
+            [vectors(), images(), pooled(), oblong(), signals(), activated(), growing(), several()];
         for (network, n) in networks.into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);

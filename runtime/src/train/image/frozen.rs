@@ -5,13 +5,13 @@
 use super::activation::Elementwise;
 use super::concat::Concat;
 use super::exact::{
-    Exact, Kind, Node, Requantise, Trace, evaluate, leaving, slice, slice_mut, slices, tiled,
-    widest,
+    Exact, Kind, Node, Requantise, Trace, by_input, evaluate, further_inputs, leaving, slice,
+    slice_mut, slices, tiled, widest,
 };
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
 use super::steps::Steps;
-use crate::format::Format;
+use crate::format::{Columns, Format};
 use crate::network::Network;
 use crate::network::plan::Op;
 use crate::shape::Join;
@@ -21,7 +21,7 @@ use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::quantise::{Open, coefficient, power};
-use ndarray::{Array1, Array2, ArrayView2, Zip, s};
+use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2, Zip, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
@@ -498,6 +498,7 @@ impl Frozen {
                 }
                 Op::Last => Kind::SumPool(Windows::last(step.input)),
                 Op::Reverse => Kind::SumPool(Windows::reversed(step.input)),
+                Op::Input(_) => Kind::Input(further_inputs(&nodes).count() + 1),
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => return None,
             };
             let (from, outputs) = (step.from.clone(), step.output.elements());
@@ -548,8 +549,9 @@ impl Frozen {
             let rows = i * piece..((i + 1) * piece).min(n);
             let mut room = of_rooms().pop().unwrap_or_default();
             let share = rows.len() as f64 / n as f64;
-            room.forward(shared, x.slice(s![rows.clone(), ..]));
-            room.backward(shared, x.slice(s![rows.clone(), ..]), &aims.rows(rows), share, part);
+            let x = by_input(x.slice(s![rows.clone(), ..]), further_inputs(shared));
+            room.forward(shared, &x);
+            room.backward(shared, &x, &aims.rows(rows), share, part);
             of_rooms().push(room);
         });
         for (i, layer) in nodes.iter_mut().filter_map(Node::linear_mut).enumerate() {
@@ -570,14 +572,14 @@ impl Frozen {
     }
 
     /// `[samples, n_in]` real values to `[samples, outputs]`.
-    pub fn evaluate(&self, input: Format, x: ArrayView2<f32>) -> Array2<f64> {
-        evaluate(&self.nodes, input, x)
+    pub fn evaluate(&self, columns: &Columns, x: ArrayView2<f32>) -> Array2<f64> {
+        evaluate(&self.nodes, columns, x)
     }
 }
 
 impl Room {
-    /// Computes the nodes for `[n, n_in]`.
-    fn forward(&mut self, nodes: &[Node<FrozenLayer>], x: ArrayView2<f64>) {
+    /// Computes the nodes for `[n, n_in]`, input by input.
+    fn forward(&mut self, nodes: &[Node<FrozenLayer>], x: &[CowArray<f64, Ix2>]) {
         let empty = || Array2::zeros((0, 0));
         self.traces.resize_with(nodes.len(), Trace::default);
         self.z.resize_with(nodes.len(), empty);
@@ -599,7 +601,7 @@ impl Room {
     fn backward(
         &mut self,
         nodes: &[Node<FrozenLayer>],
-        x: ArrayView2<f64>,
+        x: &[CowArray<f64, Ix2>],
         aims: &Aims,
         share: f64,
         part: &mut Part,
@@ -609,7 +611,7 @@ impl Room {
                 nodes.iter().filter_map(Node::linear).map(FrozenLayer::no_gradients).collect();
         }
         for (dz, node) in self.dz.iter_mut().zip(nodes) {
-            fit(dz, (x.nrows(), node.outputs));
+            fit(dz, (x[0].nrows(), node.outputs));
         }
         let mut outputs: Vec<_> = self.z.iter().zip(&mut self.dz).map(Some).collect();
         let of = leaving(nodes).filter_map(|i| outputs[i].take());
@@ -667,7 +669,7 @@ impl Room {
                         let to = (dx, into);
                         concat.backward(side, dz.view(), x, to, |x| open.factor(x) > 0.0);
                     }
-                    Kind::Linear(_) | Kind::Recurrent(_) => {}
+                    Kind::Linear(_) | Kind::Recurrent(_) | Kind::Input(_) => {}
                 }
             }
         }
@@ -765,7 +767,7 @@ mod tests {
         rng: &mut ChaCha8Rng,
     ) -> (Float<f32>, Frozen, Array2<f64>) {
         (network.train.learn_scales, network.bits.activations) = (true, activations);
-        let mut float = Float::<f32>::new(&network, network.input.elements(), rng);
+        let mut float = Float::<f32>::new(&network, network.elements(), rng);
         float.begin_ternary(&network);
         for layer in float.trained_mut() {
             let parameters = layer.parts().0.into_iter();
@@ -775,7 +777,7 @@ mod tests {
                 });
             }
         }
-        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || {
+        let x = Array2::from_shape_simple_fn((9, network.elements()), || {
             f32::from(rng.random::<u8>()) / 256.0
         });
         float.calibrate(x.view());

@@ -10,7 +10,7 @@ use crate::model::{Model, Provenance};
 use crate::network::Network;
 use crate::network::plan::{Linear, Step};
 use crate::train::optimiser::Parameter;
-use crate::train::quantise::{format_of, power};
+use crate::train::quantise::format_of;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// A linear layer `y = W_c[a ⊙ (W_b x)] + b`.
@@ -47,15 +47,14 @@ pub fn given(network: &Network, layers: &[Given], samples: &Values) -> Result<Mo
             .to_string();
         return Err(Error::input(place(), cause));
     }
-    if samples.dim().0 == 0 || samples.dim().1 != network.input.elements() {
+    if samples.dim().0 == 0 || samples.dim().1 != network.elements() {
         let (n, elements) = samples.dim();
-        let cause = format_args!("takes samples of {} elements", network.input.elements());
+        let cause = format_args!("takes samples of {} elements", network.elements());
         let help = format_args!("there are {n} of {elements} elements");
         return Err(Error::input(place(), cause).help(help));
     }
     linear.iter().zip(layers).try_for_each(|(step, given)| check(step, given))?;
-    let format = network.input.format();
-    let x = samples.integers(format)?.mapv(|v| v as f64 * power(-format.frac));
+    let x = samples.reals(&network.columns())?;
     let (mut next, last) = (layers.iter(), linear.len());
     let mut done = 0;
     let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| {
@@ -72,7 +71,7 @@ pub fn given(network: &Network, layers: &[Given], samples: &Values) -> Result<Mo
         network: Some(network.to_toml()),
         ..Provenance::default()
     };
-    let live: Vec<usize> = (0..network.input.elements()).collect();
+    let live: Vec<usize> = (0..network.elements()).collect();
     let model = to_model(network, &live, &frozen, provenance);
     model.validate()?;
     Ok(model)

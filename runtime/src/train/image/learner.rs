@@ -7,7 +7,7 @@ use super::weights::{Weights, select_columns};
 use super::{exact, loaded, quantise};
 use crate::data::{DataSet, Split, Values};
 use crate::error::{Error, Result};
-use crate::model::{Model, Provenance};
+use crate::model::{Edge, Model, Provenance};
 use crate::network::{ClassWeights, Distill, Loss, Network, Recipe, Scaling, Task};
 use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
@@ -198,22 +198,28 @@ impl Learner for ImageLearner {
 
     /// A warning where the input format cuts off a good part of the data.
     fn warning(network: &Network, data: &DataSet) -> Option<String> {
-        let format = network.input.format();
-        let unit = 2f64.powi(-format.frac);
-        let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
         let x = data.train.x.singles();
-        let outside = x
-            .iter()
-            .filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit)
-            .count();
-        let share = outside as f64 / x.len() as f64;
-        (share > 0.01).then(|| {
-            format!(
-                "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: \
-                 consider another `frac` or `bits`",
-                100.0 * share
-            )
-        })
+        let mut at = 0;
+        let warning = |(name, edge): (Option<&str>, Edge)| {
+            let format = edge.format;
+            let unit = 2f64.powi(-format.frac);
+            let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
+            // Data that do not fit are told later.
+            let own = at.min(x.ncols())..(at + edge.elements()).min(x.ncols());
+            at = own.end;
+            let x = x.slice(s![.., own]);
+            let outside = |v: &&f32| f64::from(**v) < low - unit || f64::from(**v) > high + unit;
+            let share = x.iter().filter(outside).count() as f64 / x.len().max(1) as f64;
+            let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
+            (share > 0.01).then(|| {
+                format!(
+                    "{:.0} % of the input values{of} lie outside {low} to {high}, the range of \
+                     {format}: consider another `frac` or `bits`",
+                    100.0 * share
+                )
+            })
+        };
+        network.inputs().into_iter().find_map(warning)
     }
 
     fn begin(network: &Network, data: &DataSet, whole: bool) -> Result<(Self, Weights)> {
@@ -318,6 +324,10 @@ impl Learner for ImageLearner {
         if run.is_done() {
             return Ok(None);
         }
+        if run.network.inputs().len() > 1 {
+            return Err(Error::input(&teacher.path, "has one input, and the network has several")
+                .help("name the run of a network of ours: --teacher RUN"));
+        }
         let [due] = &self.due[..] else {
             return Err(Error::input(&teacher.path, "has one output, and the network has heads")
                 .help("name the run of a network of ours: --teacher RUN"));
@@ -400,7 +410,7 @@ impl Learner for ImageLearner {
         let x = self.x.select(Axis(0), &self.validation);
         let due: Vec<Due> = self.due.iter().map(|due| due.select(&self.validation)).collect();
         match &weights.frozen {
-            Some(frozen) => scores(&due, frozen.evaluate(network.input.format(), x.view()).view()),
+            Some(frozen) => scores(&due, frozen.evaluate(&network.columns(), x.view()).view()),
             None => scores(&due, weights.float.evaluate(x.view()).view()),
         }
     }
@@ -436,7 +446,10 @@ fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &st
         return Err(Error::input(place, "is trained to another loss, or to other numbers")
             .help("name a run on the same data, with the same `loss` under `train`"));
     }
-    if a.input == b.input && a.outputs() == b.outputs() && run.weights.live == other.weights.live {
+    if (&a.input, a.further_inputs()) == (&b.input, b.further_inputs())
+        && a.outputs() == b.outputs()
+        && run.weights.live == other.weights.live
+    {
         return Ok(());
     }
     Err(Error::input(place, "is a network of other inputs or classes")
@@ -473,6 +486,7 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
     data.check_shape(
         &network.input.shape,
+        &network.inputs()[1..],
         &format!("set `shape = {:?}` under `input`", data.shape),
     )?;
     network
@@ -571,10 +585,8 @@ fn check_head(
 }
 
 fn inputs_of(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
-    let format = network.input.format();
-    let down = 2f64.powi(-format.frac);
     // At most 16 bits, which f32 holds.
-    Ok(data.train.x.integers(format)?.mapv(|v| (v as f64 * down) as f32))
+    Ok(data.train.x.reals(&network.columns())?.mapv(|v| v as f32))
 }
 
 fn gather(
@@ -641,6 +653,7 @@ mod tests {
         let data = DataSet {
             name: "left".into(),
             shape: vec![2, 2, 1],
+            further: vec![],
             classes: 2,
             class_names: None,
             notes: vec![],

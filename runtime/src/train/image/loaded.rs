@@ -8,7 +8,7 @@ use super::norm::{EPSILON, Moments};
 use super::quantise::{fold_with, sums_of};
 use super::spn::Spn;
 use crate::error::{Error, Result};
-use crate::model::{self, Function};
+use crate::model::{self, Edge, Function};
 use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network};
 use crate::train::loadable::{Loadable, Ranges};
@@ -46,8 +46,9 @@ pub fn loaded(
     let steps = network.plan().expect("the network is valid");
     let nodes = exact::nodes(model)?;
     let given = linear(&model.layers, layers)?;
-    let same = model.input.format == network.input.format()
-        && model.input.shape == network.axes()
+    let enters = |name: Option<&str>, edge: &Edge| (name.map(str::to_owned), edge.clone());
+    let inputs = model.inputs().into_iter().map(|(name, edge)| enters(name, edge));
+    let same = inputs.eq(network.inputs().iter().map(|(name, edge)| enters(*name, edge)))
         && !network.has_memory()
         && steps.len() == nodes.len()
         && steps.iter().zip(&nodes).all(|(step, node)| step.from == node.from)
@@ -90,7 +91,7 @@ pub fn loaded(
     float.make_ternary(network);
     let probe = samples.slice(s![..samples.nrows().min(PROBES), ..]);
     let due = exact::outputs(model, probe.mapv(f64::from).view())?;
-    if frozen.evaluate(network.input.format(), probe) != due {
+    if frozen.evaluate(&network.columns(), probe) != due {
         return Err(differs("computes something else than the model of the build"));
     }
     Ok(frozen)

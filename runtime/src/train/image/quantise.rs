@@ -5,7 +5,7 @@ mod tests;
 
 use super::activation::Elementwise;
 use super::concat::Concat;
-use super::exact::{Kind, Node, Trace};
+use super::exact::{Kind, Node, Trace, by_input};
 use super::float::{Float, Layer};
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::norm::{EPSILON, Moments};
@@ -24,7 +24,7 @@ use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, format_of, power, requantiser};
 use crate::train::recurrent::{Recurrent, order, readers};
 use crate::train::ternary::signs;
-use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip, s};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, CowArray, Zip, s};
 
 /// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of
 /// real values in the input format. Each norm takes its statistics from the integers that really
@@ -53,9 +53,17 @@ pub fn fold_with(
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
     let (mut layers, mut joins, mut states) = (vec![], vec![], vec![]);
-    let mut values = vec![(samples, network.input.format().frac)];
+    let further = network.inputs().into_iter().skip(1).map(|(_, edge)| edge.elements());
+    let mut inputs = by_input(samples.view(), further).into_iter().map(CowArray::into_owned);
+    let mut values: Vec<_> =
+        inputs.next().map(|x| (x, network.input.format().frac)).into_iter().collect();
     let signs = plan::signs(&steps, network.input.signed);
     for (i, step) in steps.iter().enumerate() {
+        if let Op::Input(edge) = &step.op {
+            let Some(x) = inputs.next() else { unreachable!("samples have all inputs") };
+            values.push((x, edge.format.frac));
+            continue;
+        }
         let (x, frac) = &values[step.from[0]];
         let empty = || Array2::zeros((x.nrows(), step.output.elements()));
         let value = match &step.op {
@@ -156,7 +164,7 @@ pub fn fold_with(
                 windows.share(x.view(), &mut z);
                 (z, *frac)
             }
-            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
+            Op::Input(_) | Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) => {
                 unreachable!("networks of sequences have a trainer of their own")
             }
         };
@@ -478,6 +486,10 @@ fn image_layers<'a>(
                 model::Layer::Recurrent(steps.units.layer(gates, *along))
             }
             (_, Kind::Activation(function), _) => function.layer(name),
+            (Op::Input(edge), _, _) => {
+                let edge = edge.clone();
+                model::Layer::Input(model::Input { name, edge })
+            }
             (Op::Last, _, _) => model::Layer::Last(model::Last { name }),
             (Op::Reverse, _, _) => model::Layer::Reverse(model::Reverse { name }),
             (Op::Upsample(size), _, _) => {

@@ -76,10 +76,10 @@ impl checkpoint::Weights for Weights {
     ) -> Result<Self, String> {
         let Document { live, frozen, sums, states } = document;
         let ordered = live.windows(2).all(|w| w[0] < w[1]);
-        if live.is_empty() || !ordered || live.last() >= Some(&network.input.elements()) {
+        if live.is_empty() || !ordered || live.last() >= Some(&network.elements()) {
             return Err("its list of live inputs is damaged".into());
         }
-        if !network.is_of_vectors() && live.len() != network.input.elements() {
+        if !network.is_of_vectors() && live.len() != network.elements() {
             return Err("its list of live inputs leaves out pixels of an image".into());
         }
         let layers = network.trained().len();
@@ -253,7 +253,7 @@ impl checkpoint::Weights for Weights {
     }
 
     fn is_whole(&self, network: &Network) -> bool {
-        self.live.len() == network.input.elements()
+        self.live.len() == network.elements()
     }
 }
 
@@ -264,7 +264,7 @@ impl Checkpoint<Weights> {
     /// # Errors
     /// Where the number of columns is not that of the network's inputs, or a value is not a number.
     pub fn float_outputs(&self, x: ArrayView2<f32>) -> Result<Array2<f32>> {
-        let inputs = self.network.input.elements();
+        let inputs = self.network.elements();
         if x.ncols() != inputs {
             return Err(Error::input(
                 "inputs",

@@ -1,7 +1,8 @@
 use super::*;
+use crate::data::Values;
 use crate::golden;
 use crate::network::Quantiser;
-use crate::train::image::float::tests::{activated, growing, headed, oblong, signals};
+use crate::train::image::float::tests::{activated, growing, headed, oblong, several, signals};
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -59,7 +60,7 @@ fn assert_same(
     x: ArrayView2<f32>,
     place: &str,
 ) {
-    let (exact, float) = (frozen.evaluate(network.input.format(), x), float.evaluate(x));
+    let (exact, float) = (frozen.evaluate(&network.columns(), x), float.evaluate(x));
     let worst =
         Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
     let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
@@ -88,7 +89,7 @@ fn gates_keep_the_function_of_their_layer() {
     (bits.activations, bits.coefficients, bits.guard, bits.gates, bits.cell) = (16, 20, 8, 14, 24);
     for seed in 0..10 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (float, _) = ternary(&mut rng, &network, network.input.elements());
+        let (float, _) = ternary(&mut rng, &network, network.elements());
         for (step, layer) in network.trained().iter().zip(float.trained()) {
             let Layer::Recurrent(rows) = layer else { continue };
             let elements = step.input.elements();
@@ -126,7 +127,7 @@ fn folding_keeps_the_function_of_channels_that_share_no_product() {
     {
         let network = Network::parse("t", text).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (float, x) = ternary(&mut rng, &network, network.input.elements());
+        let (float, x) = ternary(&mut rng, &network, network.elements());
         let frozen = fold(&float, &network, x.view());
         assert!(
             frozen.layers().any(|layer| layer.exponents().iter().any(|e| *e != 0)),
@@ -161,7 +162,7 @@ fn folding_keeps_the_function_of_every_quantiser() {
             let mut network = Network::parse("t", text).unwrap();
             network.train.quantiser = quantiser;
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let (mut float, x) = ternary(&mut rng, &network, network.input.elements());
+            let (mut float, x) = ternary(&mut rng, &network, network.elements());
             float.each_layer(x.view(), |spn, x| {
                 spn.calibrate(x);
                 let Some((scale, norm)) = &mut spn.output else { return };
@@ -201,7 +202,7 @@ fn activations_are_the_model_s() {
         let live: Vec<usize> = (0..40).collect();
         let model = to_model(&network, &live, &frozen, Provenance::default());
         model.validate().unwrap();
-        let expected = frozen.evaluate(network.input.format(), x.view());
+        let expected = frozen.evaluate(&network.columns(), x.view());
         let read = crate::train::image::exact::outputs(&model, x.mapv(f64::from).view()).unwrap();
         assert_eq!(read, expected);
         let unit = 2f64.powi(model.output_frac());
@@ -305,7 +306,7 @@ fn learned_scales_are_the_model_s() {
         );
         let digits = |a: i32| (a.abs() ^ (3 * a.abs())).count_ones();
         assert!(terms == 0 || first.coefficients.iter().all(|&a| digits(a) <= terms));
-        let expected = frozen.evaluate(network.input.format(), x.view());
+        let expected = frozen.evaluate(&network.columns(), x.view());
         let unit = 2f64.powi(model.output_frac());
         for (x, y) in x.rows().into_iter().zip(expected.rows()).take(20) {
             let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
@@ -343,7 +344,7 @@ fn removing_what_is_dead_changes_no_output() {
         let model::Layer::Dense(first) = &model.layers[0] else { unreachable!() };
         assert!(first.rows() <= 9 && first.outputs() <= 7 && first.budget == 12);
         removed += 8 - first.outputs();
-        let expected = frozen.evaluate(network.input.format(), x.view());
+        let expected = frozen.evaluate(&network.columns(), x.view());
         let unit = 2f64.powi(frozen.layers().nth(2).unwrap().fixed.product_frac);
         for (x, y) in x.rows().into_iter().zip(expected.rows()) {
             let mut input = vec![77; 9];
@@ -363,7 +364,7 @@ fn a_model_of_images_computes_what_was_trained() {
     let networks = [Network::parse("t", IMAGES).unwrap(), oblong(), signals(), headed(), growing()];
     for (seed, network) in (0..35).map(|seed| (seed, &networks[seed as usize % 5])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let elements = network.input.elements();
+        let elements = network.elements();
         let (float, x) = ternary(&mut rng, network, elements);
         let mut frozen = fold(&float, network, x.view());
         for layer in frozen.layers_mut() {
@@ -381,7 +382,7 @@ fn a_model_of_images_computes_what_was_trained() {
             _ => unreachable!(),
         };
         assert!(rows + 3 <= budget);
-        let expected = frozen.evaluate(network.input.format(), x.view());
+        let expected = frozen.evaluate(&network.columns(), x.view());
         let of_model = crate::train::image::exact::outputs(&model, x.mapv(f64::from).view());
         assert_eq!(of_model.unwrap(), expected, "seed {seed}");
         let units: Array1<f64> =
@@ -390,6 +391,41 @@ fn a_model_of_images_computes_what_was_trained() {
             let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
             let integers = golden::infer(&model, &input).unwrap();
             assert_eq!((&y * &units).mapv(|y| y as i64).to_vec(), integers, "seed {seed}");
+        }
+    }
+}
+
+/// Further inputs are those of the model, each in its own format and order.
+#[test]
+fn a_model_of_several_inputs_computes_what_was_trained() {
+    let network = several();
+    for seed in 0..6 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, x) = ternary(&mut rng, &network, network.elements());
+        // Both signs, and beyond what the narrow ones hold.
+        let x = Values::from(x.mapv(|v| 6.0 * v - 2.0));
+        let reals = x.reals(&network.columns()).unwrap();
+        let frozen = fold(&float, &network, reals.mapv(|v| v as f32).view());
+        let live: Vec<usize> = (0..network.elements()).collect();
+        let model = to_model(&network, &live, &frozen, Provenance::default());
+        model.validate().unwrap();
+        let inputs = network.inputs();
+        assert!(model.inputs().into_iter().eq(inputs.iter().map(|(name, edge)| (*name, edge))));
+        let expected = frozen.evaluate(&network.columns(), x.singles().view());
+        let of_model = crate::train::image::exact::outputs(&model, x.doubles().view());
+        assert_eq!(of_model.unwrap(), expected, "seed {seed}");
+        let units: Array1<f64> =
+            model.output_fracs().into_iter().map(|frac| 2f64.powi(frac)).collect();
+        let integers = x.integers(&model.columns()).unwrap();
+        let due = golden::outputs(&model, integers.view(), &|| Ok(())).unwrap();
+        assert_eq!((&expected * &units).mapv(|y| y as i64), due, "seed {seed}");
+        // Each input says something.
+        let mut at = 0;
+        for (elements, _) in model.columns() {
+            let mut other = integers.clone();
+            other.slice_mut(s![.., at..at + elements]).fill(0);
+            at += elements;
+            assert_ne!(golden::outputs(&model, other.view(), &|| Ok(())).unwrap(), due);
         }
     }
 }
