@@ -3,6 +3,7 @@
 use super::Simulator;
 use super::run::{Failure, Options, RESET};
 use super::{Bench, Stimulus, refused};
+use crate::emit::signature::Stream;
 use strassenc_runtime::{Error, Result};
 
 /// A core that is given one input at a time, as a network that generates a sequence is. Between

@@ -353,7 +353,7 @@ impl Due<'_> {
                 return None;
             }
         }
-        let ((begins, one, _), (ends, other, [stages, interval])) = (kernel(first)?, kernel(last)?);
+        let ((begins, one, _), (_, other, [stages, interval])) = (kernel(first)?, kernel(last)?);
         let (x, whole) = (read(first, begins), Holds::Of(first, Step::Windows));
         let as_it_is = one.windows == Windows::pixels(one.input) && enters == [x];
         // Within a layer's module only that layer.
