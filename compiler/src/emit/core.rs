@@ -793,15 +793,18 @@ impl<'a> Core<'a> {
                 Some(_) => port.replace(clear, &format!("{clear} | control_clear")),
                 None => port,
             };
-            let (mut port, mut wire) = (port, wire);
+            let mut wire = wire;
+            let mut all = vec![port];
             if !graph.inputs.is_empty() && module == FRAMER {
                 // Of several inputs each tells of its own.
                 let error = Self::frame_error_of(node);
                 let own = format!(".frame_error({error}");
-                port = port.replace(".frame_error(frame_error", &own);
+                let (last, errors) = all[0].split_once(", ").unwrap_or((&all[0], ""));
+                let errors = errors.replace(".frame_error(frame_error", &own);
+                all = vec![last.into(), errors];
                 wire = Some(wire.map_or(error.clone(), |w| w.replace("frame_error", &error)));
             }
-            ports.push(port);
+            ports.extend(all);
             block.wires.extend(wire.map(Wire::bit));
         }
         if of_weights && !of_roms.is_empty() {

@@ -191,6 +191,12 @@ impl<'a> Given<'a> {
         let Input { port, stream: s, .. } = input;
         Given { port, s, file: of_input(module, input) }
     }
+
+    /// Beats of two wrong frames: one has a beat too many, and the other has one beat, or two where
+    /// a whole one has one.
+    fn wrong_beats(&self) -> usize {
+        self.s.beats + 1 + if self.s.beats > 1 { 1 } else { 2 }
+    }
 }
 
 /// What has to come out of a head.
