@@ -27,7 +27,7 @@ module {{ module }};
     // Clocks without a beat on either side after which the core is stuck, pauses included.
     localparam PATIENCE   = 1000 + 10 * ({% if s.latency > 0 %}LATENCY + {% endif %}II)
         {%- if s.loading() > 0 %} + {{ 8 * s.loading() }}{% endif %};
-{%- if heads.is_empty() %}
+{%- if heads.is_empty() && inputs.is_empty() %}
     localparam WIDER_BITS = IN_BITS > OUT_BITS ? IN_BITS : OUT_BITS;
 {%- else %}
     localparam WIDER_BITS = {{ widest }};
@@ -44,6 +44,15 @@ module {{ module }};
     reg  s_axis_tlast;
 {%- endif %}
     reg  s_axis_tuser;
+{%- for i in inputs %}
+    reg  [{{ i.s.data_bits() - 1 }}:0] {{ i.port }}_tdata;
+    reg  {{ i.port }}_tvalid;
+    wire {{ i.port }}_tready;
+{%- if !by_count %}
+    reg  {{ i.port }}_tlast;
+{%- endif %}
+    reg  {{ i.port }}_tuser;
+{%- endfor %}
     wire [OUT_BITS-1:0] m_axis_tdata;
 {%- if s.output.has_keep() %}
     wire [OUT_BITS/8-1:0] m_axis_tkeep;
@@ -80,6 +89,18 @@ module {{ module }};
         .s_axis_tkeep({IN_BITS/8{1'b0}}),
 {%- endif %}
         {% if !by_count %}.s_axis_tlast(s_axis_tlast), {% endif %}.s_axis_tuser(s_axis_tuser),
+{%- for i in inputs %}
+        .{{ i.port }}_tdata({{ i.port }}_tdata),
+        .{{ i.port }}_tvalid({{ i.port }}_tvalid),
+        .{{ i.port }}_tready({{ i.port }}_tready),
+{%- if i.s.has_keep() %}
+        .{{ i.port }}_tkeep({ {{- i.s.beat_bytes() }}{1'b0}}),
+{%- endif %}
+{%- if !by_count %}
+        .{{ i.port }}_tlast({{ i.port }}_tlast),
+{%- endif %}
+        .{{ i.port }}_tuser({{ i.port }}_tuser),
+{%- endfor %}
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready),
 {%- if s.output.has_keep() %}
         .m_axis_tkeep(m_axis_tkeep),
@@ -104,14 +125,28 @@ module {{ module }};
     );
 
 {% include "vectors.v" %}
-{%- if !heads.is_empty() %}
+{%- if !(heads.is_empty() && inputs.is_empty()) %}
 
-    // The answers of the other outputs.
+    // What enters the other inputs, and the answers of the other outputs.
+{%- for i in inputs %}
+    reg [{{ i.s.data_bits() - 1 }}:0] {{ i.port }}_given [0:VECTORS*{{ i.s.beats }}-1];
+{%- endfor %}
 {%- for h in heads %}
     reg [{{ h.s.data_bits() - 1 }}:0] {{ h.port }}_expected [0:VECTORS*{{ h.s.beats }}-1];
 {%- endfor %}
-    task read_heads;
+    task read_others;
         begin
+{%- for i in inputs %}
+            if (whole) begin
+                file = $fopen({folder, "/{{ i.file }}"}, "r");
+                for (lines = 0; whole && lines < VECTORS * {{ i.s.beats }};
+                        lines = lines + 1) begin
+                    read_line({{ i.s.data_bits() / 4 }});
+                    {{ i.port }}_given[lines] = word[{{ i.s.data_bits() - 1 }}:0];
+                end
+                told("{{ i.file }}");
+            end
+{%- endfor %}
 {%- for h in heads %}
             if (whole) begin
                 file = $fopen({folder, "/{{ h.file }}"}, "r");
@@ -168,6 +203,9 @@ module {{ module }};
 {%- for h in heads %}
             {{ h.port }}_tready = !pauses || noise[{{ (17 + loop.index0) % 32 }}];
 {%- endfor %}
+{%- for i in inputs %}
+            {{ i.port }}_offer;
+{%- endfor %}
             aclken = {% if clken %}!pauses || noise[9:8] != 2'b00{% else %}1'b1{% endif %};
             idle = passed == seen ? idle + 1 : 0;
             seen = passed;
@@ -178,6 +216,42 @@ module {{ module }};
             end
         end
     endtask
+
+{%- for i in inputs %}
+
+    // ==== Input {{ i.port }}: beats offered as if it were alone, up to so many since reset, those of
+    // vectors behind extra ones; of wrong frames one is too long, and one too short
+    integer {{ i.port }}_due, {{ i.port }}_extra, {{ i.port }}_seen, {{ i.port }}_clock;
+    integer {{ i.port }}_taken;
+    reg     {{ i.port }}_wrong;
+    task {{ i.port }}_offer;
+        begin
+            if ({{ i.port }}_seen != {{ i.port }}_taken) begin
+                {{ i.port }}_seen = {{ i.port }}_taken;
+                {{ i.port }}_tvalid = 1'b0;
+            end
+            if (!{{ i.port }}_tvalid && {{ i.port }}_seen < {{ i.port }}_due
+                    && (!pauses || noise[{{ (10 + loop.index0) % 32 }}])) begin
+                {{ i.port }}_tvalid = 1'b1;
+                if ({{ i.port }}_seen >= {{ i.port }}_extra) begin
+                    {{ i.port }}_tdata = {{ i.port }}_given[{{ i.port }}_seen - {{ i.port }}_extra];
+{%- if !by_count %}
+                    {{ i.port }}_tlast = ({{ i.port }}_seen - {{ i.port }}_extra) % {{ i.s.beats }} == {{ i.s.beats - 1 }};
+{%- endif %}
+                    {{ i.port }}_tuser = ({{ i.port }}_seen - {{ i.port }}_extra) % {{ i.s.beats * every }} == 0;
+                end else begin
+                    {{ i.port }}_tdata = {{ i.port }}_given[0];
+{%- if !by_count %}
+                    {{ i.port }}_tlast = {{ i.port }}_wrong
+                        ? {{ i.port }}_seen == {{ i.s.beats }} || {{ i.port }}_seen == {{ i.wrong_beats() - 1 }}
+                        : {{ i.port }}_seen % {{ i.s.beats }} == {{ i.s.beats - 1 }};
+{%- endif %}
+                    {{ i.port }}_tuser = 1'b0;
+                end
+            end
+        end
+    endtask
+{%- endfor %}
 
     // ==== Output: beats in order, each compared; a vector is a sequence start where its number
     // divides by {{ every }}
@@ -217,6 +291,17 @@ module {{ module }};
                     fail;
                 end
                 if (s_axis_tvalid && s_axis_tready) passed = passed + 1;
+{%- for i in inputs %}
+                if ({{ i.port }}_tready === 1'bx) begin
+                    $display("{{ i.port }}_tready is %b", {{ i.port }}_tready);
+                    fail;
+                end
+                if ({{ i.port }}_tvalid && {{ i.port }}_tready) begin
+                    passed = passed + 1;
+                    {{ i.port }}_taken = {{ i.port }}_taken + 1;
+                    if ({{ i.port }}_taken == {{ i.s.beats }}) {{ i.port }}_clock = clock;
+                end
+{%- endfor %}
                 if (m_axis_tvalid && m_axis_tready) begin
                     passed = passed + 1;
 {%- if s.whole_frames %}
@@ -336,10 +421,27 @@ module {{ module }};
         end
     endtask
 
+{%- for i in inputs %}
+
+    task {{ i.port }}_idle;
+        begin
+            {{ i.port }}_tvalid = 1'b0;
+            {{ i.port }}_due = 0;
+            {{ i.port }}_extra = 0;
+            {{ i.port }}_seen = 0;
+            {{ i.port }}_taken = 0;
+            {{ i.port }}_wrong = 1'b0;
+        end
+    endtask
+{%- endfor %}
+
     task reset;
         begin
             aresetn = 1'b0;
             s_axis_tvalid = 1'b0;
+{%- for i in inputs %}
+            {{ i.port }}_idle;
+{%- endfor %}
             repeat (3) begin
                 step;
                 if (s_axis_tready !== 1'b0 || m_axis_tvalid !== 1'b0) begin
@@ -347,6 +449,12 @@ module {{ module }};
                              m_axis_tvalid);
                     fail;
                 end
+{%- for i in inputs %}
+                if ({{ i.port }}_tready !== 1'b0) begin
+                    $display("in reset {{ i.port }}_tready is %b", {{ i.port }}_tready);
+                    fail;
+                end
+{%- endfor %}
 {%- for h in heads %}
                 if ({{ h.port }}_tvalid !== 1'b0) begin
                     $display("in reset {{ h.port }}_tvalid is %b", {{ h.port }}_tvalid);
@@ -363,7 +471,22 @@ module {{ module }};
     endtask
 
     integer vector, beat, sent_clock;
+{%- if !inputs.is_empty() %}
+    // The other inputs are offered theirs beside it.
     task send_all;
+        begin
+{%- for i in inputs %}
+            {{ i.port }}_due = {{ i.port }}_extra + vectors * {{ i.s.beats }};
+            {{ i.port }}_offer;
+{%- endfor %}
+            send_main;
+        end
+    endtask
+
+    task send_main;
+{%- else %}
+    task send_all;
+{%- endif %}
         for (vector = 0; vector < vectors; vector = vector + 1) begin
             for (beat = 0; beat < IN_BEATS; beat = beat + 1)
                 send(given[vector * IN_BEATS + beat],
@@ -377,6 +500,9 @@ module {{ module }};
     task drain;
         begin
             while (received < vectors * OUT_BEATS) step;
+{%- for i in inputs %}
+            while ({{ i.port }}_seen < {{ i.port }}_due) step;
+{%- endfor %}
 {%- for h in heads %}
             while ({{ h.port }}_received < vectors * {{ h.s.beats }}) step;
 {%- endfor %}
@@ -437,6 +563,9 @@ module {{ module }};
         aclken = 1'b1;
         m_axis_tready = 1'b1;
         s_axis_tvalid = 1'b0;
+{%- for i in inputs %}
+        {{ i.port }}_idle;
+{%- endfor %}
 {%- if !by_count %}
         frame_error_clear = 1'b0;
 {%- endif %}
@@ -451,8 +580,8 @@ module {{ module }};
 `endif
         if (!$value$plusargs("data=%s", folder)) folder = home;
         read_files;
-{%- if !heads.is_empty() %}
-        read_heads;
+{%- if !(heads.is_empty() && inputs.is_empty()) %}
+        read_others;
 {%- endif %}
 {%- if !s.memories.is_empty() %}
         find_memories;
@@ -473,6 +602,9 @@ module {{ module }};
             reset;
             send_all;
             drain;
+{%- for i in inputs %}
+            if ({{ i.port }}_clock > sent_clock) sent_clock = {{ i.port }}_clock;
+{%- endfor %}
             if (first_clock - sent_clock != LATENCY) begin
                 $display("latency %0d instead of %0d", first_clock - sent_clock, LATENCY);
                 fail;
@@ -523,6 +655,10 @@ module {{ module }};
             // A frame one beat too long is dropped, and one too short; the frames after them pass.
             reset;
 {%- endif %}
+{%- for i in inputs %}
+            {{ i.port }}_extra = {{ 2 * i.s.beats }};
+            {{ i.port }}_due = {{ 2 * i.s.beats }};
+{%- endfor %}
             for (beat = 0; beat <= IN_BEATS; beat = beat + 1)
                 send(given[0], beat == IN_BEATS, 1'b1);
             expect_error(1'b1);
@@ -533,9 +669,38 @@ module {{ module }};
             send_all;
             drain;
             expect_error(1'b1);
+{%- for i in inputs %}
+
+            // Such frames of {{ i.port }}.
+            reset;
+            skipped = 2 * OUT_BEATS;
+{%- for h in heads %}
+            {{ h.port }}_skipped = {{ 2 * h.s.beats }};
+{%- endfor %}
+{%- for other in inputs %}
+            {{ other.port }}_extra = {{ 2 * other.s.beats }};
+            {{ other.port }}_due = {{ 2 * other.s.beats }};
+{%- endfor %}
+            {{ i.port }}_wrong = 1'b1;
+            {{ i.port }}_extra = {{ i.wrong_beats() }};
+            {{ i.port }}_due = {{ i.s.beats + 1 }};
+            for (beat = 0; beat < IN_BEATS; beat = beat + 1)
+                send(given[0], beat == IN_BEATS - 1, 1'b1);
+            expect_error(1'b1);
+            clear;
+            {{ i.port }}_due = {{ i.wrong_beats() }};
+            for (beat = 0; beat < IN_BEATS; beat = beat + 1)
+                send(given[0], beat == IN_BEATS - 1, 1'b1);
+            send_all;
+            drain;
+            expect_error(1'b1);
+{%- endfor %}
 {%- endif %}
 
             // A reset in mid-frame, with vectors on their way.
+{%- for i in inputs %}
+            {{ i.port }}_due = {{ i.port }}_due + 1;
+{%- endfor %}
             send(given[0], {% if !by_count %}IN_BEATS == 1, {% endif %}1'b0);
             if (IN_BEATS > 1) send(given[0], {% if !by_count %}1'b0, {% endif %}1'b0);
             reset;

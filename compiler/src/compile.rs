@@ -549,13 +549,8 @@ fn time(
         }
         graph.set_depth(fifo, words);
     }
-    match timing::simulate(graph, timing.shown.len(), stop)? {
-        Ending::Done(own) => Ok((depths, own)),
-        Ending::Deadlock(deadlock) => {
-            let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
-            Err(Error::internal("stream graph", cause))
-        }
-    }
+    let timing = as_deep(graph, timing.shown.len(), stop)?;
+    Ok((depths, timing))
 }
 
 /// Gives every segment and every FIFO the words that full rate needs.
@@ -568,7 +563,23 @@ fn at_full_rate(
     for depth in &depths {
         graph.set_depth(depth.node, depth.rate.max(depth.live));
     }
+    if graph.inputs.is_empty() {
+        return Ok((depths, timing));
+    }
+    // What waits in no FIFO is taken later.
+    let timing = as_deep(graph, timing.shown.len(), stop)?;
     Ok((depths, timing))
+}
+
+/// How a core runs whose FIFOs are deep enough.
+fn as_deep(graph: &Graph, frames: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Timing> {
+    match timing::simulate(graph, frames, stop)? {
+        Ending::Done(own) => Ok(own),
+        Ending::Deadlock(deadlock) => {
+            let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
+            Err(Error::internal("stream graph", cause))
+        }
+    }
 }
 
 /// The engines that the user gives, and for the other layers those that the target asks for.
@@ -897,6 +908,7 @@ impl Compiled {
             name: format!("{}_{layer}_alone", self.dataflow.name),
             edges: vec![self.dataflow.reads(number).clone(), self.dataflow.yields(number).clone()],
             layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
+            inputs: vec![],
             heads: vec![],
         };
         ir::verify(&dataflow)?;

@@ -197,8 +197,7 @@ impl Decision {
 /// What each output of a core tells of its scores, where its edge holds none.
 pub fn decisions(dataflow: &Dataflow) -> Vec<Option<Decision>> {
     let of = |output: EdgeId| {
-        // No input is an output.
-        let number = output.index() - 1;
+        let number = dataflow.layer_of(output)?;
         let scores = dataflow.reads(number);
         let (classes, score) = (scores.shape.channels, scores.format);
         let rule = match dataflow.layers[number].kind {

@@ -348,8 +348,7 @@ pub fn choose(
     }
     let quickest = quickest(estimator, target.engine)?;
     if !target.budgeted() {
-        let pixels = dataflow.edges[0].shape.pixels() as u64;
-        let interval = pixels * u64::from(target.ii.unwrap_or(1));
+        let interval = pixels_in(dataflow) * u64::from(target.ii.unwrap_or(1));
         return at(estimator, quickest.max(interval), target, Weights::of_rate());
     }
     if let Some(engines) = least(estimator, quickest, target, Weights::default())? {
@@ -446,10 +445,16 @@ pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) ->
         .costs(engines)
 }
 
-/// Clocks between frames of the quickest core, not less than its input's pixels.
+/// The most pixels of an input: each takes a clock.
+pub(crate) fn pixels_in(dataflow: &Dataflow) -> u64 {
+    let inputs = &dataflow.edges[..=dataflow.inputs.len()];
+    inputs.iter().map(|edge| edge.shape.pixels() as u64).max().unwrap_or(1)
+}
+
+/// Clocks between frames of the quickest core, not less than its inputs' pixels.
 fn quickest(estimator: &Estimator, allowed: Allowed) -> Result<u64> {
     let dataflow = estimator.dataflow;
-    let mut slowest = dataflow.edges[0].shape.pixels() as u64;
+    let mut slowest = pixels_in(dataflow);
     for (number, layer) in dataflow.layers.iter().enumerate() {
         if estimator.given.layers.contains_key(&layer.name) {
             continue;
@@ -466,7 +471,7 @@ fn quickest(estimator: &Estimator, allowed: Allowed) -> Result<u64> {
 /// The cheapest engines of at most `interval` clocks between frames.
 fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -> Result<Engines> {
     let dataflow = estimator.dataflow;
-    let pixels = dataflow.edges[0].shape.pixels() as u64;
+    let pixels = pixels_in(dataflow);
     if pixels > interval {
         let cause = format_args!(
             "a frame has {}, and the target allows {} for it",
@@ -573,7 +578,7 @@ impl Estimator<'_> {
     /// of 3 elements, one element passes at a time.
     fn lanes(&self, number: usize, interval: u64) -> Result<usize> {
         let before = self.dataflow.layers[number].reads.iter().filter_map(|edge| {
-            let layer = edge.index().checked_sub(1)?;
+            let layer = self.dataflow.layer_of(*edge)?;
             self.dataflow.layers[layer].kernel().is_none().then_some(layer)
         });
         let before: Vec<usize> =

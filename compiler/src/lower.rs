@@ -1,5 +1,5 @@
-//! Lowers the model to the dataflow IR: branches and heads become edges, a convolution the kernel
-//! of its windows.
+//! Lowers the model to the dataflow IR: branches, heads and further inputs become edges, a
+//! convolution the kernel of its windows.
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
 //!
@@ -35,23 +35,32 @@ use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape
 /// row.
 pub fn lower(model: &Model) -> Result<Dataflow> {
     model.validate()?;
-    let (shape, format) = model.input();
-    let intervals = vec![Interval::new(format.min(), format.max()); shape.channels];
-    let input = Edge::whole(shape, format, intervals);
-    let name = model.name.clone();
-    let mut dataflow = Dataflow { name, edges: vec![input], layers: vec![], heads: vec![] };
+    let enters = |(_, edge): (Option<&str>, &model::Edge)| {
+        let (shape, format) = edge.image();
+        let intervals = vec![Interval::new(format.min(), format.max()); shape.channels];
+        Edge::whole(shape, format, intervals)
+    };
+    let mut dataflow = Dataflow {
+        name: model.name.clone(),
+        edges: model.inputs().into_iter().map(enters).collect(),
+        inputs: model.inputs().iter().filter_map(|(name, _)| name.map(String::from)).collect(),
+        layers: vec![],
+        heads: vec![],
+    };
     branch(&mut dataflow, &model.layers, EdgeId(0))?;
-    flatten_input(&mut dataflow);
+    for input in 0..=dataflow.inputs.len() {
+        flatten_input(&mut dataflow, EdgeId(input as u32));
+    }
     Ok(dataflow)
 }
 
-/// Makes the input one pixel, where every layer that reads it takes it as a vector.
-fn flatten_input(dataflow: &mut Dataflow) {
-    let edge = &dataflow.edges[0];
+/// Makes an input one pixel, where every layer that reads it takes it as a vector.
+fn flatten_input(dataflow: &mut Dataflow, input: EdgeId) {
+    let edge = &dataflow.edges[input.index()];
     let whole = Shape::vector(edge.shape.elements());
-    let mut readers = dataflow.layers.iter().filter(|layer| layer.reads.contains(&EdgeId(0)));
+    let mut readers = dataflow.layers.iter().filter(|layer| layer.reads.contains(&input));
     if readers.all(|layer| layer.input == whole) {
-        dataflow.edges[0] = Edge::whole(whole, edge.format, elements(edge).collect());
+        dataflow.edges[input.index()] = Edge::whole(whole, edge.format, elements(edge).collect());
     }
 }
 
@@ -70,6 +79,11 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let edge = branch(dataflow, &head.layers, from)?;
             dataflow.heads.push(ir::Head { name: head.name.clone(), edge });
             return Ok(from);
+        }
+        Layer::Input(input) => {
+            let number = dataflow.inputs.iter().position(|name| *name == input.name);
+            let lost = || Error::internal(format_args!("layer `{}`", input.name), "is no input");
+            return Ok(EdgeId(1 + number.ok_or_else(lost)? as u32));
         }
         Layer::Bilinear(bilinear) => {
             let whole = Spn::Bilinear(bilinear);

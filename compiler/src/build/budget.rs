@@ -177,8 +177,8 @@ fn smallest(
     let budget = &options.target;
     let exhausted = budget.exhausted();
     // Each rate is half the one before.
-    let frame = planned(exhausted)?.0.edges[0].shape;
-    let rates = (0..RATES).map(|k| exhausted.at_rate((frame.pixels() as u64) << k));
+    let pixels = engine::pixels_in(&planned(exhausted)?.0);
+    let rates = (0..RATES).map(|k| exhausted.at_rate(pixels << k));
     // What an error names is enough another time, too: no other budget leads to other engines.
     let mut named: Vec<Cost> = vec![];
     let alone = [Allowed::Folded, Allowed::Serial, Allowed::Unrolled].into_iter();

@@ -153,7 +153,7 @@ pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
     // From the end: real data first, then random vectors; those of a sequence from its start.
     let first = if build.model.is_recurrent() { 0 } else { vectors.inputs.len() - count };
-    let n = build.model.input.elements();
+    let n = build.model.elements();
     let inputs = Array2::from_shape_fn((count, n), |(i, j)| vectors.inputs[first + i][j]);
     let outputs = needs(witness.outputs(tools, &build.model, inputs.view()))?;
     let golden = &vectors.outputs()[first..first + count];

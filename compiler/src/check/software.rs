@@ -14,10 +14,11 @@ type Counts = std::result::Result<String, Stop>;
 
 /// The network in f64 on real values against golden, integer for integer.
 pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
-    let n = model.input.elements();
-    let scale = f64::powi(2.0, -model.input.format.frac);
-    let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| {
-        vectors.inputs[i][j] as f64 * scale
+    let scales: Vec<f64> = (model.columns().into_iter())
+        .flat_map(|(n, format)| std::iter::repeat_n(f64::powi(2.0, -format.frac), n))
+        .collect();
+    let x = Array2::from_shape_fn((vectors.inputs.len(), scales.len()), |(i, j)| {
+        vectors.inputs[i][j] as f64 * scales[j]
     });
     let y = train::fake_quantised(model, x.view())?;
     let units: Vec<f64> =
@@ -94,9 +95,11 @@ pub fn levels(compiled: &Compiled, vectors: &Vectors) -> Counts {
                 )?;
             }
         }
-        for (i, edge) in compiled.step(engines, input)?.iter().enumerate().skip(1) {
-            let layer = &dataflow.layers[i - 1].name;
-            same(number, &format!("the engine of layer `{layer}`"), Some(edge), edges.get(i))?;
+        let own = compiled.step(engines, input)?;
+        for (i, layer) in dataflow.layers.iter().enumerate() {
+            let edge = dataflow.edge_of(i).index();
+            let place = format!("the engine of layer `{}`", layer.name);
+            same(number, &place, own.get(edge), edges.get(edge))?;
         }
         Ok(())
     })

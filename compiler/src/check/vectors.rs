@@ -7,7 +7,8 @@ use crate::lower;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use strassenc_runtime::{Model, Result, golden, random};
+use std::iter;
+use strassenc_runtime::{Format, Model, Result, golden, random};
 
 /// Input vectors of the whole network with golden's trace of each.
 #[derive(Clone, Debug)]
@@ -80,11 +81,11 @@ pub fn traces(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<golden::Trace>> 
     inputs.par_iter().map(|x| golden::trace(model, x)).collect::<Vec<_>>().into_iter().collect()
 }
 
-/// Random vectors of the model's input format; in every other one each element is at one of its
-/// ends. Where they are images of several pixels, the others are [images](random::images), those
+/// Random vectors of the formats of the model's inputs; in every other one each element is at one
+/// of its ends. Where they are images of several pixels, the others are [images](random::images), those
 /// that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
-    if model.input().0.pixels() > 1 {
+    if model.inputs().iter().any(|(_, edge)| edge.image().0.pixels() > 1) {
         let images = random::images(&model.inputs(), count.div_ceil(2), seed);
         let mut ends = noise(model, count, seed).into_iter().step_by(2);
         // As many of the one as of the other.
@@ -100,23 +101,32 @@ pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
 
 fn noise(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let limits = limits(model);
     let mut vector = |ends: bool| -> Vec<i64> {
-        let mut element = || match (ends, rng.random_bool(0.5)) {
+        let element = |&(lo, hi): &(i64, i64)| match (ends, rng.random_bool(0.5)) {
             (true, true) => lo,
             (true, false) => hi,
             (false, _) => rng.random_range(lo..=hi),
         };
-        (0..n).map(|_| element()).collect()
+        limits.iter().map(element).collect()
     };
     (0..count).map(|k| vector(k % 2 == 0)).collect()
 }
 
+/// The least and the greatest value of each element of an input vector.
+fn limits(model: &Model) -> Vec<(i64, i64)> {
+    let of = |(n, format): (usize, Format)| iter::repeat_n((format.min(), format.max()), n);
+    model.columns().into_iter().flat_map(of).collect()
+}
+
 /// Vectors of the least elements, of the greatest, of zeros, and of both ends in turn.
 fn ends(model: &Model) -> Vec<Vec<i64>> {
-    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
-    let turns = (0..n).map(|i| if i % 2 == 0 { lo } else { hi }).collect();
-    vec![vec![lo; n], vec![hi; n], vec![0; n], turns]
+    let limits = limits(model);
+    let of = |end: fn(usize, (i64, i64)) -> i64| {
+        limits.iter().enumerate().map(|(i, both)| end(i, *both)).collect()
+    };
+    let turns = |i: usize, (lo, hi)| if i.is_multiple_of(2) { lo } else { hi };
+    vec![of(|_, (lo, _)| lo), of(|_, (_, hi)| hi), vec![0; limits.len()], of(turns)]
 }
 
 fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
@@ -124,7 +134,8 @@ fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
     let Kind::Spn(kernel) = &first.kind else { return Ok(ends(&compiled.model)) };
     // The chain is over a window, which may reach beyond the one pixel that there is.
     let is_vector = first.input.pixels() == 1 && kernel.windows.size.area() == 1;
-    if !is_vector || compiled.dataflow.is_recurrent() {
+    let is_alone = compiled.dataflow.inputs.is_empty();
+    if !is_vector || !is_alone || compiled.dataflow.is_recurrent() {
         return Ok(ends(&compiled.model));
     }
     let edge = &compiled.model.input;

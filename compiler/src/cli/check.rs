@@ -81,7 +81,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     let build = Build::open(&folder)?;
     let samples = samples(&args, &build)?;
-    numbers::check_vectors("--random", args.random, build.model.input.elements())?;
+    numbers::check_vectors("--random", args.random, build.model.elements())?;
     let core = build.compiled()?;
     let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;

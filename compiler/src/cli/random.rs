@@ -87,6 +87,7 @@ pub fn run(args: Args) -> Result<()> {
             network.train.data = Some(absolute(spec)?);
             data.check_shape(
                 &network.input.shape,
+                &network.inputs()[1..],
                 &format!("set `shape = {:?}` under `input`", data.shape),
             )?;
             let integers = data.test.take(samples).x.integers(&network.columns())?;

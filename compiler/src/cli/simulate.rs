@@ -271,7 +271,8 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
             Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
         let read = core.dataflow.layers[number].reads[0].index();
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
-        let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
+        let yields = core.dataflow.edge_of(number).index();
+        let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[yields].clone()).collect();
         let run = simulator.run(&inputs, &driven(args)).map_err(Error::from)?;
         if let Some(Mismatch { sample, output, expected, got, .. }) = run.mismatch(&outputs) {
             let cause = format_args!("output {output} is {got}, golden says {expected}");
@@ -332,7 +333,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         return Err(Error::input("--samples", cause).help(help));
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
-    numbers::check_vectors("--random", count, model.input.elements())?;
+    numbers::check_vectors("--random", count, model.elements())?;
     let inputs = random_vectors(model, count, args.seed);
     let outputs = golden_outputs(model, &inputs, tools)?;
     Ok(Vectors { name: "random".into(), inputs, outputs, due: None })
@@ -340,7 +341,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
 
 /// The outputs of golden; those of a recurrent network as one sequence.
 fn golden_outputs(model: &Model, inputs: &[Vec<i64>], tools: &Tools) -> Result<Vec<Vec<i64>>> {
-    let shape = (inputs.len(), model.input.elements());
+    let shape = (inputs.len(), model.elements());
     let inputs = ndarray::Array2::from_shape_vec(shape, inputs.concat())
         .map_err(|e| Error::internal("simulate, vectors", e))?;
     Ok(rows(eval::golden_outputs(model, inputs.view(), tools)?))

@@ -2,14 +2,11 @@
 
 use super::layer::count;
 use super::provenance::ascii;
-use super::signature::{Direction, Frames, OUTPUT, Port, Signature, Stream};
+use super::signature::{Direction, Frames, INPUT, OUTPUT, Port, Signature, Stream};
 
-/// What the ports of the input begin with.
-const INPUT: &str = "s_axis";
-
-/// The ports of a core, whose outputs are told by what their ports begin with.
+/// The ports of a core, whose inputs and outputs are told by what their ports begin with.
 pub(super) fn ports(
-    input: &Stream,
+    inputs: &[(&str, &Stream)],
     outputs: &[(&str, &Stream)],
     frames: Frames,
     clock_enable: bool,
@@ -25,9 +22,8 @@ pub(super) fn ports(
         ports.push(port("aclken", Input, 1));
     }
     let outputs = outputs.iter().map(|(side, stream)| (*side, *stream, Output, Input));
-    for (side, stream, forward, backward) in
-        std::iter::once((INPUT, input, Input, Output)).chain(outputs)
-    {
+    let inputs = inputs.iter().map(|(side, stream)| (*side, *stream, Input, Output));
+    for (side, stream, forward, backward) in inputs.chain(outputs) {
         let mut signal = |name: &str, direction, bits| {
             ports.push(port(&format!("{side}_{name}"), direction, bits))
         };
@@ -37,7 +33,7 @@ pub(super) fn ports(
         }
         signal("tvalid", forward, 1);
         signal("tready", backward, 1);
-        if side != INPUT || frames == Frames::Tlast {
+        if forward == Output || frames == Frames::Tlast {
             signal("tlast", forward, 1);
         }
         signal("tuser", forward, 1);
@@ -58,22 +54,30 @@ pub(super) fn declarations(signature: &Signature) -> Vec<(String, String)> {
         let range = if port.bits > 1 { format!("[{}:0] ", port.bits - 1) } else { String::new() };
         let comment = match port.name.as_str() {
             "aresetn" => "synchronous, clears control only".into(),
-            "s_axis_tdata" => beats(&signature.input),
-            "s_axis_tkeep" => "not read".into(),
-            "s_axis_tlast" => "on the last beat of a frame".into(),
             "s_axis_tuser" if signature.recurrent => "on the first beat: a sequence starts".into(),
-            "s_axis_tuser" => "on the first beat: goes with the frame; may be tied low".into(),
+            "frame_error" if !signature.inputs.is_empty() => {
+                "high after a wrong tlast of any input, until cleared or reset".into()
+            }
             "frame_error" => "high after a wrong s_axis_tlast, until cleared or reset".into(),
             "frame_error_clear" => "may be tied low".into(),
             "s_axi_control_awaddr" => "AXI4-Lite: the registers, see signature.json".into(),
             name => {
-                let mut outputs = signature.outputs();
-                let of = outputs.find_map(|(port, stream)| match name.strip_prefix(port)? {
+                let (mut inputs, mut outputs) = (signature.inputs(), signature.outputs());
+                let enters = inputs.find_map(|(port, stream)| match name.strip_prefix(port)? {
+                    "_tdata" => Some(beats(stream)),
+                    "_tkeep" => Some("not read".into()),
+                    "_tlast" => Some("on the last beat of a frame".into()),
+                    "_tuser" => {
+                        Some("on the first beat: goes with the frame; may be tied low".into())
+                    }
+                    _ => None,
+                });
+                let leaves = outputs.find_map(|(port, stream)| match name.strip_prefix(port)? {
                     "_tdata" => Some(beats(stream)),
                     "_tkeep" => Some("low for the surplus bytes of the last beat".into()),
                     _ => None,
                 });
-                of.unwrap_or_default()
+                enters.or(leaves).unwrap_or_default()
             }
         };
         (format!("{direction} {range}{}", port.name), comment)
@@ -95,23 +99,29 @@ fn beats(stream: &Stream) -> String {
     text
 }
 
-/// `target`, the bits of each lane of `s_axis_tdata` that carry information.
-pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
+/// `target`, the bits of each lane of `tdata` of an input that carry information.
+pub(super) fn lanes_in(port: &str, stream: &Stream, target: &str) -> Vec<String> {
+    // Names of its own, since all inputs are in one module, and none that a port may have.
+    let own = format!("of_{port}");
+    let (s, keep) = match port == INPUT {
+        true => ("s", "keep_unused".to_string()),
+        false => (own.as_str(), format!("{own}_keep_unused")),
+    };
     let (lanes, bits, lane) =
         (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
     let mut lines = vec![];
     if bits == lane {
-        lines.push(format!("assign {target} = s_axis_tdata;"));
+        lines.push(format!("assign {target} = {port}_tdata;"));
     } else {
         lines.extend([
-            "genvar s;".into(),
+            format!("genvar {s};"),
             "generate".into(),
-            format!("    for (s = 0; s < {lanes}; s = s + 1) begin : s_lane"),
+            format!("    for ({s} = 0; {s} < {lanes}; {s} = {s} + 1) begin : {s}_lane"),
             format!(
-                "        assign {target}[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"
+                "        assign {target}[{bits}*{s} +: {bits}] = {port}_tdata[{lane}*{s} +: {bits}];"
             ),
             format!(
-                "        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};",
+                "        wire unused = &{{1'b0, {port}_tdata[{lane}*{s}+{bits} +: {}]}};",
                 lane - bits
             ),
             "    end".into(),
@@ -119,7 +129,7 @@ pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
         ]);
     }
     if stream.has_keep() {
-        lines.push("wire keep_unused = &{1'b0, s_axis_tkeep};".into());
+        lines.push(format!("wire {keep} = &{{1'b0, {port}_tkeep}};"));
     }
     lines
 }

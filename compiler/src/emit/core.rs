@@ -5,7 +5,7 @@ use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::serial;
-use super::signature::{self, Head, Layer as LayerSignature, Signature, Stream, Vector};
+use super::signature::{self, Head, Input, Layer as LayerSignature, Signature, Stream, Vector};
 use super::testbench::Vectors;
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, control, file, lists, testbench};
 use crate::circuit::{self, Circuit, Op, Terms};
@@ -247,6 +247,12 @@ impl<'a> Core<'a> {
             latency,
             numbers: numbers(Some(&head.name), decision),
         };
+        let further = |input: &stream::Input| Input {
+            name: input.name.clone(),
+            port: signature::input(&input.name),
+            stream: input.beats.clone(),
+        };
+        let inputs: Vec<Input> = graph.inputs.iter().map(further).collect();
         let heads = graph.heads.iter().zip(timing.latencies_of_heads());
         let heads = heads.zip(decisions[1..].iter().copied()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
@@ -259,7 +265,10 @@ impl<'a> Core<'a> {
         let outputs: Vec<(StreamId, &Stream, String)> = graph.outputs().collect();
         let named: Vec<(&str, &Stream)> =
             outputs.iter().map(|(_, stream, port)| (port.as_str(), *stream)).collect();
-        let mut ports = axi::ports(&input, &named, frames, clken);
+        let enter: Vec<(&str, &Stream)> = std::iter::once((signature::INPUT, &input))
+            .chain(inputs.iter().map(|input| (input.port.as_str(), &input.stream)))
+            .collect();
+        let mut ports = axi::ports(&enter, &named, frames, clken);
         ports.extend(control.iter().flat_map(control::ports));
         let signature = Signature {
             schema: signature::SCHEMA,
@@ -281,6 +290,7 @@ impl<'a> Core<'a> {
             control,
             top,
             input,
+            inputs,
             output,
             decision: decisions[0],
             heads,
@@ -755,9 +765,8 @@ impl<'a> Core<'a> {
                     ports.push(connection(side, name));
                     continue;
                 }
-                let mut outputs = graph.outputs();
-                let leaves = outputs.find(|(end, ..)| end == id);
-                let to = match leaves {
+                let mut ports_of = graph.inputs().chain(graph.outputs());
+                let to = match ports_of.find(|(end, ..)| end == id) {
                     _ if *id == StreamId(0) => self.input().into(),
                     Some((.., port)) => format!("{port}_t"),
                     None => format!("{name}_"),
@@ -784,7 +793,18 @@ impl<'a> Core<'a> {
                 Some(_) => port.replace(clear, &format!("{clear} | control_clear")),
                 None => port,
             };
-            ports.push(port);
+            let mut wire = wire;
+            let mut all = vec![port];
+            if !graph.inputs.is_empty() && module == FRAMER {
+                // Of several inputs each tells of its own.
+                let error = Self::frame_error_of(node);
+                let own = format!(".frame_error({error}");
+                let (last, errors) = all[0].split_once(", ").unwrap_or((&all[0], ""));
+                let errors = errors.replace(".frame_error(frame_error", &own);
+                all = vec![last.into(), errors];
+                wire = Some(wire.map_or(error.clone(), |w| w.replace("frame_error", &error)));
+            }
+            ports.extend(all);
             block.wires.extend(wire.map(Wire::bit));
         }
         if of_weights && !of_roms.is_empty() {
@@ -793,6 +813,11 @@ impl<'a> Core<'a> {
         let (name, parameters) = (format!("u_{}", node.name), part.parameters(&ends, frames));
         block.instances.push(Instance { module, name, parameters, ports });
         Ok(())
+    }
+
+    /// The wire of what tells of wrong frames of one input among several.
+    fn frame_error_of(framer: &Node) -> String {
+        format!("{}_frame_error", framer.name)
     }
 
     /// How a layer whose parameters are loaded stands in the chain of all of them.
@@ -1010,21 +1035,25 @@ impl<'a> Core<'a> {
     /// The core itself.
     fn top(&self) -> Result<File> {
         let graph = &self.compiled.graph;
-        let input = &self.signature.input;
         let ports = axi::declarations(&self.signature)
             .into_iter()
             .map(|(text, comment)| Port { text, comment })
             .collect();
 
-        let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
+        let beat = |port: &str| port.replacen(signature::INPUT, "s_beat", 1);
+        let mut names: BTreeMap<StreamId, String> =
+            graph.inputs().map(|(id, _, port)| (id, beat(&port))).collect();
         let mut blocks = self.blocks(None, &mut names)?;
         blocks.extend(self.control());
         blocks.extend(self.reload());
         let mut before = vec!["wire rst = !aresetn;".into(), String::new()];
         before.extend(self.reload_wires());
         before.push("// ==== Input: what carries information of each lane, registered".into());
-        before.push(format!("wire [{}:0] s_beat_data;", graph.streams[0].bits() - 1));
-        before.extend(axi::lanes_in(input, "s_beat_data"));
+        for ((port, stream), (id, ..)) in self.signature.inputs().zip(graph.inputs()) {
+            let target = format!("{}_data", beat(port));
+            before.push(format!("wire [{}:0] {target};", graph.streams[id.index()].bits() - 1));
+            before.extend(axi::lanes_in(port, stream, &target));
+        }
         if self.signature.control.is_some() && self.signature.frames == signature::Frames::Tlast {
             before.push("wire control_clear;".into());
         }
@@ -1036,13 +1065,22 @@ impl<'a> Core<'a> {
         for ((port, stream), (id, ..)) in self.signature.outputs().zip(graph.outputs()) {
             after.extend(axi::lanes_out(port, stream, &format!("{}_data", names[&id])));
         }
+        let framers = graph.nodes.iter().filter(|node| node.primitive.part().modules() == [FRAMER]);
+        let errors: Vec<String> = framers.map(|node| Self::frame_error_of(node)).collect();
+        if errors.len() > 1 && self.signature.frames == signature::Frames::Tlast {
+            after.push(format!("assign frame_error = {};", errors.join(" | ")));
+        }
         let latency = self.signature.latency;
-        let summary = vec![format!(
+        let mut summary = vec![format!(
             "A frame every {}; the first beat of a result {} {} the last beat of its frame.",
             count(self.signature.ii, "clock"),
             count(latency.unsigned_abs(), "clock"),
             if latency < 0 { "before" } else { "after" }
         )];
+        if !self.signature.inputs.is_empty() {
+            summary
+                .push("A frame has beats of each input; all are offered, and none waits.".into());
+        }
         let top = &self.signature.top;
         let module = Module {
             header: self.provenance.header(top, "the AXI4-Stream core"),
@@ -1056,6 +1094,9 @@ impl<'a> Core<'a> {
         Ok(File { path: file(top), text: module.text(top)? })
     }
 }
+
+/// What makes frames whole, one at each input.
+const FRAMER: &str = "strassenc_framer";
 
 /// What is loaded at run time in the place of a ROM.
 const LOADED: &str = "strassenc_loaded_memory";

@@ -5,7 +5,7 @@ use super::layer::{Clock, Writer, count};
 use super::names::{self, Modules};
 use super::provenance::Provenance;
 use super::signature::{
-    Beat, Direction, Frames, Layer, OUTPUT, Port, SCHEMA, Signature, Stream, Vector,
+    Beat, Direction, Frames, INPUT, Layer, OUTPUT, Port, SCHEMA, Signature, Stream, Vector,
 };
 use super::testbench::{self, Vectors};
 use super::{FILE_LIST, File, TOOL, axi, file};
@@ -152,11 +152,12 @@ fn signature(
         model: provenance.model.clone(),
         model_sha256: provenance.model_sha256.clone(),
         top: names.top.clone(),
-        ports: axi::ports(&s, &[(OUTPUT, &m)], Frames::Count, clock == Clock::Enabled),
+        ports: axi::ports(&[(INPUT, &s)], &[(OUTPUT, &m)], Frames::Count, clock == Clock::Enabled),
         frames: Frames::Count,
         input: s,
         output: m,
         decision: None,
+        inputs: vec![],
         heads: vec![],
         latency: kernel.latency().into(),
         ii: 1,
@@ -218,7 +219,7 @@ fn stream<'a>(
     };
     let mut before = vec!["wire rst = !aresetn;".to_string()];
     before.push(format!("wire [{}:0] s_data;", bits(input) - 1));
-    before.extend(axi::lanes_in(&signature.input, "s_data"));
+    before.extend(axi::lanes_in(INPUT, &signature.input, "s_data"));
     let mut after =
         vec!["assign s_axis_tready = s_ready;".to_string(), "assign m_axis_tlast  = 1'b1;".into()];
     after.extend(axi::lanes_out(OUTPUT, &signature.output, "m_data"));

@@ -108,8 +108,9 @@ fn lists(signature: &Signature) -> impl Iterator<Item = File> {
 pub(crate) fn testbench_data(signature: &Signature) -> Vec<String> {
     let module = &signature.testbench;
     let testbench::Files { input, output, .. } = testbench::Files::of(module);
+    let inputs = signature.inputs.iter().map(|input| testbench::of_input(module, input));
     let heads = signature.heads.iter().map(|head| testbench::of_head(module, head));
-    [input, output].into_iter().chain(heads).collect()
+    [input, output].into_iter().chain(inputs).chain(heads).collect()
 }
 
 /// `strassenc` and its version.

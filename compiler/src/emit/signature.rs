@@ -38,8 +38,15 @@ pub struct Signature {
     /// What ends an input frame.
     #[serde(default)]
     pub frames: Frames,
-    /// `s_axis_*`: the network's inputs.
+    /// `s_axis_*`: what enters the network's first layer.
     pub input: Stream,
+    /// The network's further inputs, each a stream of its own, with a frame for each frame of
+    /// `s_axis_*`. A stream whose `tready` is low may wait for words of another: all have to be
+    /// offered, and no `tvalid` may wait for what another stream does. Each has `tlast` and `tuser`
+    /// as `s_axis_*` has them, and `frame_error` tells of any wrong `tlast`. The `tuser` of an input
+    /// comes out with what is made of it; where branches meet, that of the body goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
     /// `m_axis_*`: the outputs of the network's last layer, or what is decided on them.
     pub output: Stream,
     /// What the elements of `m_axis_*` tell of the last layer's outputs, where they are not those
@@ -93,6 +100,18 @@ pub struct Signature {
     pub memories: Vec<String>,
 }
 
+/// An input of the network beside that of its first layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The name of the network's input.
+    pub name: String,
+    /// What its ports begin with: `s_axis_NAME`.
+    pub port: String,
+    /// Its vectors.
+    pub stream: Stream,
+}
+
 /// An output of the network beside that of its last layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +130,14 @@ pub struct Head {
     /// The numbers that its outputs stand for, as [`Signature::numbers`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Scaling>,
+}
+
+/// What the ports of the first layer's input begin with.
+pub const INPUT: &str = "s_axis";
+
+/// What the ports of a further input begin with.
+pub fn input(name: &str) -> String {
+    format!("{INPUT}_{name}")
 }
 
 /// What the ports of the output begin with.
@@ -319,6 +346,27 @@ impl Signature {
         table.map_or(0, |table| 34 * table.words as u64)
     }
 
+    /// All inputs, that of the first layer first: what their ports begin with, and their vectors.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &Stream)> {
+        let further = self.inputs.iter().map(|input| (input.port.as_str(), &input.stream));
+        std::iter::once((INPUT, &self.input)).chain(further)
+    }
+
+    /// Elements of an input vector: those of each input in turn.
+    pub fn elements(&self) -> usize {
+        self.inputs().map(|(_, stream)| stream.elements).sum()
+    }
+
+    /// What of an input vector each input gets.
+    pub fn split<'a>(&'a self, vector: &'a [i64]) -> impl Iterator<Item = (&'a Stream, &'a [i64])> {
+        let mut rest = vector;
+        self.inputs().map(move |(_, stream)| {
+            let (own, behind) = rest.split_at(stream.elements.min(rest.len()));
+            rest = behind;
+            (stream, own)
+        })
+    }
+
     /// All outputs, that of the last layer first: what their ports begin with, and their vectors.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &Stream)> {
         let heads = self.heads.iter().map(|head| (head.port.as_str(), &head.stream));
@@ -395,7 +443,7 @@ impl Signature {
     fn out_of_range(&self) -> Option<(&'static str, i64)> {
         const MOST: i64 = 1 << 40;
         let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let outputs = self.outputs().map(|(_, stream)| stream);
+        let streams = self.inputs().chain(self.outputs()).map(|(_, stream)| stream);
         let scores = self.decisions().flatten().flat_map(|decision| {
             [
                 ("number of classes", size(decision.classes), 1, 1 << 24),
@@ -403,7 +451,7 @@ impl Signature {
                 ("frac of a score", decision.score.frac.into(), -128, 128),
             ]
         });
-        let streams = std::iter::once(&self.input).chain(outputs).flat_map(|s| {
+        let streams = streams.flat_map(|s| {
             [
                 ("elements of a vector", size(s.elements), 1, 1 << 24),
                 ("bits of an element", s.format.bits.into(), 1, 64),
@@ -459,6 +507,7 @@ mod tests {
             frames: Frames::default(),
             ports: vec![],
             input: stream.clone(),
+            inputs: vec![],
             output: stream,
             decision: None,
             heads: vec![],
@@ -488,6 +537,14 @@ mod tests {
             ),
             (&|s| s.latency = i64::MIN, "latency is -9223372036854775808"),
             (&|s| s.input.elements = usize::MAX, "elements of a vector is 9223372036854775807"),
+            (
+                &|s| {
+                    let (name, port) = ("x".to_string(), "s_axis_x".to_string());
+                    let stream = Stream { elements: 0, ..s.input.clone() };
+                    s.inputs.push(Input { name, port, stream });
+                },
+                "elements of a vector is 0",
+            ),
             (&|s| s.output.element_bytes = 0, "bytes of an element is 0"),
             (&|s| s.output.beats = 0, "beats of a vector is 0"),
             (&|s| s.input.format.bits = u32::MAX, "bits of an element is 4294967295"),

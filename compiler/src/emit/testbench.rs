@@ -2,7 +2,7 @@
 
 use super::File;
 use super::provenance::Provenance;
-use super::signature::{Frames, Head, Signature, Stream};
+use super::signature::{Frames, Head, Input, Signature, Stream};
 use askama::Template;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,10 +29,16 @@ impl Vectors {
     /// # Errors
     /// Where golden refuses a vector: a bug of ours.
     pub fn of_model(model: &Model, signature: &Signature) -> Result<Self> {
-        let (n, format) = (model.input.elements(), model.input.format);
-        let mut inputs = corners(n, format);
-        inputs.extend(random(n, format, RANDOM, 0));
-        inputs.truncate(most(n));
+        // Those of all inputs side by side.
+        let mut inputs: Vec<Vec<i64>> = vec![];
+        for ((_, edge), seed) in model.inputs().into_iter().zip(0..) {
+            let (n, format) = (edge.elements(), edge.format);
+            let own = corners(n, format).into_iter().chain(random(n, format, RANDOM, seed));
+            let own: Vec<_> = own.collect();
+            inputs.resize(own.len(), vec![]);
+            inputs.iter_mut().zip(own).for_each(|(all, own)| all.extend(own));
+        }
+        inputs.truncate(most(model.elements()));
         let mut state = golden::State::start();
         let outputs = (inputs.iter().enumerate())
             .map(|(i, v)| {
@@ -82,28 +88,37 @@ pub(super) fn emit(
         every: starts_every(signature),
         input_file: &files.input,
         output_file: &files.output,
+        inputs: signature.inputs.iter().map(|input| Given::of(module, input)).collect(),
         heads: signature.heads.iter().map(|head| Answers::of(module, head)).collect(),
-        widest: (signature.outputs().map(|(_, stream)| stream))
-            .chain([&signature.input])
-            .map(Stream::data_bits)
+        widest: (signature.inputs().chain(signature.outputs()))
+            .map(|(_, stream)| stream.data_bits())
             .max()
             .unwrap_or(0),
     };
-    // The outputs of one stream are behind those of another.
-    let mut first = 0;
-    let mut answers: Vec<String> = vec![];
-    for (_, stream) in signature.outputs() {
-        let own = |outputs: &Vec<i64>| outputs[first..first + stream.elements].to_vec();
-        answers.push(beats(stream, &vectors.outputs.iter().map(own).collect::<Vec<_>>()));
-        first += stream.elements;
-    }
-    let mut answers = answers.into_iter();
-    let of_last = answers.next().unwrap_or_default();
-    let mut all =
-        files.with(&template, [beats(&signature.input, &vectors.inputs), of_last], provenance)?;
-    let heads = template.heads.iter().zip(answers);
-    all.extend(heads.map(|(head, text)| File { path: head.file.clone(), text }));
+    let mut given = of_each(signature.inputs(), &vectors.inputs);
+    let mut answers = of_each(signature.outputs(), &vectors.outputs);
+    let first = [given.remove(0), answers.remove(0)];
+    let mut all = files.with(&template, first, provenance)?;
+    let names = template.inputs.iter().map(|input| &input.file);
+    let names = names.chain(template.heads.iter().map(|head| &head.file));
+    let texts = given.into_iter().chain(answers);
+    all.extend(names.zip(texts).map(|(path, text)| File { path: path.clone(), text }));
     Ok(all)
+}
+
+/// The beats of each stream, at least one, whose vectors are side by side.
+fn of_each<'a>(
+    streams: impl Iterator<Item = (&'a str, &'a Stream)>,
+    vectors: &[Vec<i64>],
+) -> Vec<String> {
+    let mut first = 0;
+    let of_one = |(_, stream): (&str, &Stream)| {
+        let own = |vector: &Vec<i64>| vector[first..first + stream.elements].to_vec();
+        let text = beats(stream, &vectors.iter().map(own).collect::<Vec<_>>());
+        first += stream.elements;
+        text
+    };
+    streams.map(of_one).collect()
 }
 
 /// The names of what belongs to a testbench.
@@ -157,9 +172,31 @@ struct Testbench<'a> {
     every: usize,
     input_file: &'a str,
     output_file: &'a str,
+    inputs: Vec<Given<'a>>,
     heads: Vec<Answers<'a>>,
     /// Bits of the widest beat.
     widest: usize,
+}
+
+/// What enters a further input.
+struct Given<'a> {
+    /// What its ports begin with.
+    port: &'a str,
+    s: &'a Stream,
+    file: String,
+}
+
+impl<'a> Given<'a> {
+    fn of(module: &str, input: &'a Input) -> Self {
+        let Input { port, stream: s, .. } = input;
+        Given { port, s, file: of_input(module, input) }
+    }
+
+    /// Beats of two wrong frames: one has a beat too many, and the other has one beat, or two where
+    /// a whole one has one.
+    fn wrong_beats(&self) -> usize {
+        self.s.beats + 1 + if self.s.beats > 1 { 1 } else { 2 }
+    }
 }
 
 /// What has to come out of a head.
@@ -176,6 +213,11 @@ impl<'a> Answers<'a> {
         let Head { port, stream: s, latency, .. } = head;
         Answers { port, s, latency: *latency, file: of_head(module, head) }
     }
+}
+
+/// The file with the vectors of a further input.
+pub(super) fn of_input(testbench: &str, input: &Input) -> String {
+    format!("{testbench}_input_{}.mem", input.name)
 }
 
 /// The file with the answers of a head.

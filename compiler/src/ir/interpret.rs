@@ -14,8 +14,8 @@ pub struct State {
     cells: BTreeMap<usize, [Vec<i64>; 2]>,
 }
 
-/// The integers on every edge for one input image; the last one is the network's output. In a
-/// recurrent network it begins a sequence.
+/// The integers on every edge for one input, which has the elements of all the network's inputs in
+/// turn; the last edge is the network's output. In a recurrent network it begins a sequence.
 ///
 /// # Errors
 /// Where the input has the wrong length or an element outside its format.
@@ -42,19 +42,25 @@ pub fn step_with(
     input: &[i64],
     mut compute: impl FnMut(usize, &Kernel, &[i64]) -> Result<Vec<i64>>,
 ) -> Result<Vec<Vec<i64>>> {
-    let edge = &dataflow.edges[0];
-    if input.len() != edge.shape.elements() {
+    if input.len() != dataflow.elements() {
         let cause =
-            format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
+            format!("has {} elements, the network takes {}", input.len(), dataflow.elements());
         return Err(Error::input("input image", cause));
     }
-    if let Some((i, v)) = input.iter().enumerate().find(|(_, v)| !edge.interval().contains(**v)) {
-        return Err(Error::input(
-            "input image",
-            format_args!("element {i} is {v}, outside {}", edge.interval()),
-        ));
+    let mut edges: Vec<Vec<i64>> = vec![];
+    let mut rest = input;
+    for edge in &dataflow.edges[..=dataflow.inputs.len()] {
+        let (own, behind) = rest.split_at(edge.shape.elements());
+        if let Some((i, v)) = own.iter().enumerate().find(|(_, v)| !edge.interval().contains(**v)) {
+            let i = input.len() - rest.len() + i;
+            return Err(Error::input(
+                "input image",
+                format_args!("element {i} is {v}, outside {}", edge.interval()),
+            ));
+        }
+        edges.push(own.to_vec());
+        rest = behind;
     }
-    let mut edges = vec![input.to_vec()];
     for (number, layer) in dataflow.layers.iter().enumerate() {
         let x = edges[layer.reads[0].index()].as_slice();
         let mut kernel =

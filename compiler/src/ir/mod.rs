@@ -13,11 +13,14 @@
 //! reads an image of one row, a word; see [`words`].
 //!
 //! Invariants, checked by [`verify`]:
-//! - layers are in topological order and have different names, layer i yields edge i + 1, and every
-//!   edge but the last and those of heads is read; a head's is not, and has no other's name;
+//! - layers are in topological order and have different names, each yields an edge of its own, and
+//!   every edge but the last and those of heads is read; a head's is not; no head and no further
+//!   input has another's name, nor that of a layer;
+//! - a network with further inputs has no state from one input to the next, no embedding, and no
+//!   product of two operands;
 //! - nothing exceeds 2^53 in magnitude, and no shift 62 bits: 64 bits hold all that is computed;
 //! - an edge has an interval and a number in the model for each of its channels, in ascending
-//!   order; the first edge, the last and those of heads have all channels of the model;
+//!   order; the network's inputs, the last edge and those of heads have all channels of the model;
 //! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one
 //!   of its pixels, and the outputs of all windows are the image it yields, once what is beyond it
 //!   is cropped;
@@ -68,8 +71,8 @@ use strassenc_runtime::network::plan::HIGHWAY_PRODUCTS;
 use strassenc_runtime::{Along, Extent, Format, Shape};
 use words::gcd;
 
-/// What travels from one layer to others; edge 0 is the network's input, edge i + 1 what layer i
-/// yields.
+/// What travels from one layer to others; edge 0 is what enters the first layer, then come the
+/// further inputs, then [what each layer yields](Dataflow::edge_of).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EdgeId(pub u32);
 
@@ -85,8 +88,10 @@ impl EdgeId {
 pub struct Dataflow {
     /// The model's name.
     pub name: String,
-    /// One more than layers.
+    /// Those that enter the network, then one for each layer.
     pub edges: Vec<Edge>,
+    /// The names of the further inputs, in the order of the model: edges 1 and on.
+    pub inputs: Vec<String>,
     /// The layers in topological order.
     pub layers: Vec<Layer>,
     /// The outputs beside the last edge, in the order of the model.
@@ -228,6 +233,21 @@ impl Dataflow {
         kernels.any(|kernel| kernel.chain.loaded.is_some())
     }
 
+    /// The edge that a layer yields.
+    pub fn edge_of(&self, layer: usize) -> EdgeId {
+        EdgeId((1 + self.inputs.len() + layer) as u32)
+    }
+
+    /// The layer that yields an edge; none of what enters the network.
+    pub fn layer_of(&self, edge: EdgeId) -> Option<usize> {
+        edge.index().checked_sub(1 + self.inputs.len())
+    }
+
+    /// Elements of what enters the network: those of each input in turn.
+    pub fn elements(&self) -> usize {
+        self.edges[..=self.inputs.len()].iter().map(|edge| edge.shape.elements()).sum()
+    }
+
     /// The edges that leave the network: the last one, and those of the heads.
     pub fn outputs(&self) -> impl Iterator<Item = EdgeId> {
         let last = EdgeId(self.edges.len() as u32 - 1);
@@ -242,7 +262,7 @@ impl Dataflow {
 
     /// The edge that a layer yields.
     pub fn yields(&self, layer: usize) -> &Edge {
-        &self.edges[layer + 1]
+        &self.edges[self.edge_of(layer).index()]
     }
 
     /// The first edge that a layer reads.

@@ -11,7 +11,7 @@ use super::{Chain, Dataflow, Edge, Kernel, Kind, Layer, OpKind, Windows};
 use crate::adder_graph::Matrix;
 use crate::decide::{Asked, Rule};
 use strassenc_runtime::model::{
-    Bilinear, Branches, Conv2d, Dense, Function as ModelFunction, Layer as ModelLayer,
+    self, Bilinear, Branches, Conv2d, Dense, Function as ModelFunction, Layer as ModelLayer,
     MAGNITUDE_LIMIT, Output, PoolKind, Table,
 };
 use strassenc_runtime::{Along, Error, Extent, Format, Join, Model, Result, Shape};
@@ -32,8 +32,8 @@ pub fn prove(dataflow: &Dataflow, model: &Model) -> Result<()> {
 /// # Errors
 /// As [`prove`].
 pub fn prove_decided(dataflow: &Dataflow, model: &Model, asked: &[Asked]) -> Result<()> {
-    let mut walk = Walk { dataflow, asked, shapes: vec![], heads: vec![] };
-    walk.input(model).map_err(|cause| Error::mismatch("dataflow", cause))?;
+    let mut walk = Walk { dataflow, asked, shapes: vec![], met: 0, heads: vec![] };
+    walk.inputs(model).map_err(|cause| Error::mismatch("dataflow", cause))?;
     let last = walk.branch(&model.layers, 0)?;
     walk.decided(None, last)?;
     if walk.shapes.len() != dataflow.edges.len() {
@@ -53,29 +53,58 @@ struct Walk<'a> {
     asked: &'a [Asked],
     /// The shape in the model of each edge that was met.
     shapes: Vec<Shape>,
+    /// How many of the further inputs were met.
+    met: usize,
     /// The heads that were met, and the edges that they end in.
     heads: Vec<(&'a str, usize)>,
 }
 
 impl<'a> Walk<'a> {
-    fn input(&mut self, model: &Model) -> Check {
-        let edge = self.dataflow.edges.first().ok_or("has no input")?;
-        let shape = match model.input.shape[..] {
+    /// What enters: the first layer's input, and the further ones wherever they stand.
+    fn inputs(&mut self, model: &'a Model) -> Check {
+        if self.dataflow.name != model.name {
+            return Err(format!("has another name than `{}`", model.name));
+        }
+        self.input(0, &model.input)?;
+        let mut todo: Vec<&ModelLayer> = model.layers.iter().rev().collect();
+        while let Some(layer) = todo.pop() {
+            match layer {
+                ModelLayer::Branches(branches) => {
+                    todo.extend(branches.shortcut.iter().rev());
+                    todo.extend(branches.body.iter().rev());
+                }
+                ModelLayer::Head(head) => todo.extend(head.layers.iter().rev()),
+                ModelLayer::Input(input) => {
+                    let number = self.shapes.len();
+                    if self.dataflow.inputs.get(number - 1) != Some(&input.name) {
+                        return Err(format!("lacks input `{}`, or has it elsewhere", input.name));
+                    }
+                    self.input(number, &input.edge)?;
+                }
+                _ => {}
+            }
+        }
+        if self.shapes.len() != 1 + self.dataflow.inputs.len() {
+            return Err("has inputs that are none of the model's".into());
+        }
+        Ok(())
+    }
+
+    /// One that enters, and the edge that it is.
+    fn input(&mut self, number: usize, due: &model::Edge) -> Check {
+        let edge = self.dataflow.edges.get(number).ok_or("has no input")?;
+        let shape = match due.shape[..] {
             [height, width, channels] => Shape { height, width, channels },
             [height, width] => Shape { height, width, channels: 1 },
-            _ => Shape::vector(model.input.shape.iter().product()),
+            _ => Shape::vector(due.shape.iter().product()),
         };
         // It may be one pixel, where all who read it take it as a vector: see `kernel`.
         if edge.shape != shape && edge.shape != Shape::vector(shape.elements()) {
             return Err(format!("has an input of {}, not {shape}", edge.shape));
         }
-        let whole = Range::whole(model.input.format);
-        if edge.format != model.input.format || edge.intervals.iter().any(|v| Range::of(v) != whole)
-        {
+        let whole = Range::whole(due.format);
+        if edge.format != due.format || edge.intervals.iter().any(|v| Range::of(v) != whole) {
             return Err("has an input of another format than the model".into());
-        }
-        if self.dataflow.name != model.name {
-            return Err(format!("has another name than `{}`", model.name));
         }
         self.shapes.push(shape);
         Ok(())
@@ -97,6 +126,11 @@ impl<'a> Walk<'a> {
                 self.heads.push((&head.name, edge));
                 Ok(from)
             }
+            ModelLayer::Input(_) => {
+                // Met in the same order as those of the dataflow were compared.
+                self.met += 1;
+                Ok(self.met)
+            }
             ModelLayer::Highway(_) => {
                 self.layer(layer, &[from, from], |walk, own, to| walk.one(layer, own, to, from))
             }
@@ -115,8 +149,8 @@ impl<'a> Walk<'a> {
         let place = format!("dataflow, layer `{}`", layer.name());
         let wrong = |cause: String| Error::mismatch(&place, cause);
         let edge = self.shapes.len();
-        let (Some(own), Some(to)) = (dataflow.layers.get(edge - 1), dataflow.edges.get(edge))
-        else {
+        let number = edge - 1 - dataflow.inputs.len();
+        let (Some(own), Some(to)) = (dataflow.layers.get(number), dataflow.edges.get(edge)) else {
             return Err(wrong("is missing".into()));
         };
         if own.name != layer.name() || !own.reads.iter().map(|id| id.index()).eq(reads.to_vec()) {
@@ -140,15 +174,17 @@ impl<'a> Walk<'a> {
         let place = format!("dataflow, --decide {rule}");
         let wrong = |cause: String| Error::mismatch(&place, cause);
         let edge = self.shapes.len();
+        let number = edge - 1 - dataflow.inputs.len();
         let (Some(own), Some(to), Some(from)) =
-            (dataflow.layers.get(edge - 1), dataflow.edges.get(edge), dataflow.edges.get(scores))
+            (dataflow.layers.get(number), dataflow.edges.get(edge), dataflow.edges.get(scores))
         else {
             return Err(wrong("is missing".into()));
         };
         let mut name = head.map_or("decide".to_string(), |head| format!("decide_{head}"));
         let mut others: Vec<&str> = dataflow.heads.iter().map(|head| &*head.name).collect();
-        let layers = dataflow.layers.iter().enumerate().filter(|(number, _)| *number != edge - 1);
+        let layers = dataflow.layers.iter().enumerate().filter(|(other, _)| *other != number);
         others.extend(layers.map(|(_, layer)| &*layer.name));
+        others.extend(dataflow.inputs.iter().map(String::as_str));
         while others.contains(&&*name) {
             name += "_2";
         }

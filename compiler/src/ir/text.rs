@@ -25,7 +25,8 @@
 //!   0: -21..=24
 //! ```
 //!
-//! A head is a line behind all layers, its edge and its name: `head 3: mask`.
+//! A further input is a line before its edge, `input age`. A head is a line behind all layers, its
+//! edge and its name: `head 3: mask`.
 //!
 //! Where one of an element's parts is missing, which only a broken pass does, it is `_`. A row of a
 //! matrix is signs, or integers where there are others than 1, 0 and -1.
@@ -49,8 +50,12 @@ use strassenc_runtime::{self as runtime, Along, Error, Extent, Format, Result};
 impl fmt::Display for Dataflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "dataflow {}", self.name)?;
-        for i in 0..self.edges.len().max(self.layers.len() + 1) {
-            if let Some(layer) = i.checked_sub(1).and_then(|i| self.layers.get(i)) {
+        for i in 0..self.edges.len().max(self.edge_of(self.layers.len()).index()) {
+            if let Some(name) = i.checked_sub(1).and_then(|i| self.inputs.get(i)) {
+                writeln!(f, "input {name}")?;
+            }
+            let number = self.layer_of(EdgeId(i as u32));
+            if let Some(layer) = number.and_then(|number| self.layers.get(number)) {
                 write!(f, "{layer}")?;
             }
             if let Some(edge) = self.edges.get(i) {
@@ -281,7 +286,8 @@ impl FromStr for Dataflow {
 
 fn dataflow(lines: &mut Lines) -> Option<Dataflow> {
     let name = lines.after("dataflow")?.into();
-    let mut dataflow = Dataflow { name, edges: vec![], layers: vec![], heads: vec![] };
+    let mut dataflow =
+        Dataflow { name, edges: vec![], inputs: vec![], layers: vec![], heads: vec![] };
     while let Some(line) = lines.next() {
         if let Some(rest) = line.strip_prefix("edge ") {
             let (_, rest) =
@@ -291,6 +297,8 @@ fn dataflow(lines: &mut Lines) -> Option<Dataflow> {
             let (edge, name) = rest.split_once(": ")?;
             let edge = EdgeId(edge.parse().ok()?);
             dataflow.heads.push(Head { name: name.into(), edge });
+        } else if let Some(name) = line.strip_prefix("input ") {
+            dataflow.layers.is_empty().then(|| dataflow.inputs.push(name.into()))?;
         } else {
             dataflow.layers.push(layer(lines, line.strip_prefix("layer ")?)?);
         }

@@ -77,12 +77,13 @@ fn layer(scores: &Edge, rule: Rule) -> (Kind, Edge) {
     (Kind::Best { count }, Edge::whole(shape, format, best(scores, count)))
 }
 
-/// A name that no other layer or head has.
+/// A name that no other layer, head or input has.
 fn free(dataflow: &Dataflow, head: Option<&str>) -> String {
     let mut name = head.map_or("decide".into(), |head| format!("decide_{head}"));
     let taken = |name: &String| {
         dataflow.layers.iter().any(|layer| layer.name == *name)
             || dataflow.heads.iter().any(|head| head.name == *name)
+            || dataflow.inputs.contains(name)
     };
     while taken(&name) {
         name += "_2";
@@ -99,6 +100,8 @@ fn insert(dataflow: &mut Dataflow, edge: EdgeId, layer: Layer, yields: Edge) {
     for Head { edge: own, .. } in &mut dataflow.heads {
         own.0 += u32::from(*own >= edge);
     }
-    dataflow.layers.insert(edge.index(), layer);
+    // Behind the layer that yields the edge.
+    let place = dataflow.layer_of(edge).map_or(0, |before| before + 1);
+    dataflow.layers.insert(place, layer);
     dataflow.edges.insert(edge.index() + 1, yields);
 }

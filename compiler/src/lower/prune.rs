@@ -22,7 +22,7 @@ pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) -> bool {
     let spns: Vec<bool> = (0..dataflow.layers.len()).map(spn).collect();
     // Backwards, so that what reads an edge has lost its own dead rows before.
     for layer in (0..dataflow.layers.len() - 1).rev() {
-        let edge = EdgeId(layer as u32 + 1);
+        let edge = dataflow.edge_of(layer);
         let readers: Vec<usize> = (0..dataflow.layers.len())
             .filter(|i| dataflow.layers[*i].reads.contains(&edge))
             .collect();

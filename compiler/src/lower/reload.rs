@@ -35,7 +35,7 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
         let fail = |cause: String| {
             Err(Error::input(&place, cause).help("leave out --reloadable, or change the network"))
         };
-        let to = dataflow.edges[number + 1].clone();
+        let to = dataflow.yields(number).clone();
         let (intervals, format) = match &mut dataflow.layers[number].kind {
             Kind::Spn(kernel) if kernel.chain.multiplies_data() => {
                 return fail("multiplies data by data: it has no coefficients to load".into());
@@ -70,7 +70,8 @@ pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
                 return fail("is of a kind whose parameters cannot be loaded at run time".into());
             }
         };
-        let edge = &mut dataflow.edges[number + 1];
+        let own = dataflow.edge_of(number);
+        let edge = &mut dataflow.edges[own.index()];
         (edge.intervals, edge.format) = (intervals, format);
     }
     Ok(())

@@ -296,6 +296,7 @@ impl Recording<'_> {
                 let to = compiled.dataflow.yields(number);
                 let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
                 let words = to.shape.elements() / lanes;
+                let of_layer = &edges[compiled.dataflow.edge_of(number).index()];
                 for word in 0..words {
                     let Some(clock) = moves[number].get(sample * words + word) else {
                         let place = self.in_pipeline(number, before, input, sample)?;
@@ -307,7 +308,7 @@ impl Recording<'_> {
                             wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
                         let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
                         let (element, expected) =
-                            (word * lanes + lane, edges[number + 1][word * lanes + lane]);
+                            (word * lanes + lane, of_layer[word * lanes + lane]);
                         if got == expected {
                             continue;
                         }

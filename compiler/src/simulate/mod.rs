@@ -16,8 +16,11 @@ pub use compare::Compared;
 pub use locate::{FullFifo, Place, compare_words, locate};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 pub use step::Stepper;
-pub use strassenc_verilator::axi_stream::{Beats, Bench, LAST, Progress, Response, Stimulus, USER};
+pub use strassenc_verilator::axi_stream::{
+    Accepted, Beats, Bench, Given, LAST, Progress, Response, Stimulus, USER,
+};
 
+use crate::emit::signature::Stream;
 use crate::emit::{Emitted, Signature};
 use crate::tools::Tools;
 use std::path::Path;
@@ -135,10 +138,10 @@ impl Simulator {
     /// # Errors
     /// Where the waveform cannot be written.
     pub fn core(&self, seed: u64, wave: Option<&Path>) -> Result<Bench> {
-        let outputs: Vec<(&str, usize)> =
-            self.signature.outputs().map(|(port, stream)| (port, stream.beat_bytes())).collect();
-        let bytes = self.signature.input.beat_bytes();
-        self.verilated.bench(bytes, &outputs, seed, wave).map_err(refused)
+        let bytes = |(port, stream)| (port, Stream::beat_bytes(stream));
+        let inputs: Vec<(&str, usize)> = self.signature.inputs().map(bytes).collect();
+        let outputs: Vec<(&str, usize)> = self.signature.outputs().map(bytes).collect();
+        self.verilated.bench(&inputs, &outputs, seed, wave).map_err(refused)
     }
 }
 

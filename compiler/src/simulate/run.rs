@@ -1,7 +1,9 @@
 //! Running vectors through a simulator: beats in, beats out, every rule of the streams checked,
 //! timing measured.
 
-use super::{Beats, Bench, LAST, Progress, Response, Simulator, Stimulus, USER, refused};
+use super::{
+    Accepted, Beats, Bench, Given, LAST, Progress, Response, Simulator, Stimulus, USER, refused,
+};
 use crate::emit::Signature;
 use crate::emit::signature::Stream;
 use serde::Serialize;
@@ -15,9 +17,9 @@ pub struct Options {
     /// Decides what registers hold at power-on, gaps, stalls and pauses, and, of a core that is not
     /// recurrent, `tuser`.
     pub seed: u64,
-    /// Withholds `s_axis_tvalid` at random.
+    /// Withholds `tvalid` of each input at random.
     pub gaps: bool,
-    /// Withholds `m_axis_tready` at random.
+    /// Withholds `tready` of each output at random.
     pub backpressure: bool,
     /// Withholds `aclken` at random, where the core has it.
     pub pauses: bool,
@@ -47,8 +49,8 @@ impl Options {
 pub struct Run {
     /// One vector per input vector.
     pub outputs: Vec<Vec<i64>>,
-    /// Clocks from a vector's last input beat to its first output beat, measured on the first
-    /// vector in an empty core; negative where that comes before.
+    /// Clocks from a vector's last input beat, on whatever input, to its first output beat, measured
+    /// on the first vector in an empty core; negative where that comes before.
     pub latency: i64,
     /// The same of each head.
     pub heads: Vec<i64>,
@@ -279,7 +281,9 @@ impl Simulator {
     /// Clocks from the last beat of the first input vector to the first beat of the first vector of
     /// each output.
     fn latencies_of(&self, response: &Response) -> Vec<i64> {
-        let last = response.accepted[self.signature.input.beats - 1] as i64;
+        let last = |((_, stream), of): ((&str, &Stream), &Accepted)| of.clocks[stream.beats - 1];
+        let inputs = self.signature.inputs().zip(&response.inputs);
+        let last = inputs.map(last).max().unwrap_or(0) as i64;
         response.outputs.iter().map(|beats| beats.shown[0] as i64 - last).collect()
     }
 
@@ -377,17 +381,19 @@ impl Simulator {
         users: &[bool],
         options: &Options,
     ) -> Stimulus {
-        let Signature { input, ii, .. } = &self.signature;
-        let (mut data, mut flags) = (Vec::new(), Vec::new());
+        let ii = self.signature.ii;
+        let mut given: Vec<Given> = self.signature.inputs().map(|_| Given::default()).collect();
         for (vector, user) in inputs.iter().zip(users) {
-            input.encode(vector.as_ref(), *user, &mut data, &mut flags);
+            for ((stream, own), given) in self.signature.split(vector.as_ref()).zip(&mut given) {
+                stream.encode(own, *user, &mut given.data, &mut given.flags);
+            }
         }
+        let enter: usize = self.signature.inputs().map(|(_, of)| of.beats).sum();
         let outputs: Vec<usize> = self.signature.outputs().map(|(_, of)| of.beats).collect();
-        let beats = (input.beats + outputs.iter().sum::<usize>()) as u64;
-        let quiet = self.longest() + beats + u64::from(*ii);
+        let beats = (enter + outputs.iter().sum::<usize>()) as u64;
+        let quiet = self.longest() + beats + u64::from(ii);
         Stimulus {
-            data,
-            flags,
+            inputs: given,
             expected: outputs.iter().map(|beats| inputs.len() * beats).collect(),
             linger: quiet.min(LINGER) + 8,
             // Gates withhold three quarters of all clocks in the long run and up to some hundred in
@@ -423,12 +429,13 @@ impl Simulator {
         offset: usize,
         mut progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
-        let (beats_in, due) = (stimulus.flags.len() as u64, stimulus.expected.clone());
+        let given: Vec<usize> = stimulus.inputs.iter().map(|of| of.flags.len()).collect();
+        let due = stimulus.expected.clone();
         let beats_out = due.first().map_or(0, |beats| *beats as u64);
         core.start(stimulus).map_err(refused)?;
         loop {
             let state = core.run(SLICE).map_err(refused)?;
-            let (accepted, produced) = core.passed();
+            let produced = core.passed();
             progress(produced.min(beats_out));
             self.tools.check_interrupted()?;
             match state {
@@ -448,15 +455,19 @@ impl Simulator {
                         .zip(&due)
                         .map(told)
                         .collect();
-                    return Err(self.fault(
-                        sample,
-                        format_args!(
-                            "is stuck at clock {}: {accepted} of {beats_in} input beats were \
-                             taken, s_axis_tready is {}{outputs}",
-                            response.clock,
-                            u8::from(response.s_ready)
-                        ),
-                    ));
+                    let told = |(((port, _), of), given): (((&str, _), &Accepted), &usize)| {
+                        let (accepted, ready) = (of.clocks.len(), u8::from(of.ready));
+                        format!("{accepted} of {given} beats of {port}, whose tready is {ready}")
+                    };
+                    let inputs: Vec<String> = (self.signature.inputs())
+                        .zip(&response.inputs)
+                        .zip(&given)
+                        .map(told)
+                        .collect();
+                    let (clock, inputs) = (response.clock, inputs.join(", and "));
+                    let cause =
+                        format_args!("is stuck at clock {clock}: it took {inputs}{outputs}");
+                    return Err(self.fault(sample, cause));
                 }
             }
         }
@@ -475,12 +486,15 @@ impl Simulator {
             offset + (clocks.partition_point(|c| *c < clock) / beats).min(users.len() - 1)
         };
         if let Some(clock) = response.open_in_reset {
-            let cause =
-                format_args!("has s_axis_tready or m_axis_tvalid high in reset, at clock {clock}");
+            let cause = format_args!(
+                "has the tready of an input or the tvalid of an output high in reset, at clock \
+                 {clock}"
+            );
             return Err(self.fault(offset, cause));
         }
         if let Some(clock) = response.frame_error {
-            let sample = passing(&response.accepted, self.signature.input.beats, clock);
+            let first = response.inputs.first().map_or(&[][..], |of| &of.clocks);
+            let sample = passing(first, self.signature.input.beats, clock);
             return Err(self.fault(
                 sample,
                 format_args!("raised frame_error at clock {clock}, though every tlast was right"),

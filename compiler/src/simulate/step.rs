@@ -3,6 +3,7 @@
 use super::Simulator;
 use super::run::{Failure, Options, RESET};
 use super::{Bench, Stimulus, refused};
+use crate::emit::signature::Stream;
 use strassenc_runtime::{Error, Result};
 
 /// A core that is given one input at a time, as a network that generates a sequence is. Between
@@ -33,16 +34,17 @@ impl Stepper {
     /// Where the input has the wrong length or an element outside its format; [`Failure::Fault`]
     /// where the core gets stuck or breaks a rule of its streams; where the user interrupts.
     pub fn step(&mut self, input: &[i64], start: bool) -> Result<Vec<i64>, Failure> {
-        let expected = &self.simulator.signature.input;
-        let (elements, format) = (expected.elements, expected.format);
+        let signature = &self.simulator.signature;
+        let elements = signature.elements();
         if input.len() != elements {
             let cause = format_args!("has {} elements, the core takes {elements}", input.len());
             return Err(Error::input("input vector", cause).into());
         }
-        if let Some(v) = input.iter().find(|v| !(format.min()..=format.max()).contains(v)) {
-            return Err(
-                Error::input("input vector", format_args!("{v} is outside {format}")).into()
-            );
+        for (Stream { format, .. }, own) in signature.split(input) {
+            if let Some(v) = own.iter().find(|v| !(format.min()..=format.max()).contains(v)) {
+                let cause = format_args!("{v} is outside {format}");
+                return Err(Error::input("input vector", cause).into());
+            }
         }
         let stimulus = self.simulator.stimulus(&[input], &[start], &Options::default());
         let stimulus = Stimulus { linger: 0, ..stimulus };

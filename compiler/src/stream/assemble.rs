@@ -5,7 +5,7 @@ use super::primitive::{
     Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
     Repack, Requantise, Reverse, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
-use super::{Graph, Head, Node, Stream, StreamId};
+use super::{Graph, Head, Input, Node, Stream, StreamId};
 use crate::emit::signature;
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
@@ -41,9 +41,12 @@ pub enum Engine<'a> {
 /// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words
 /// yet.
 ///
-/// Beats are as `beats` asks for them, of the input and of all outputs; where it asks for none,
+/// Beats are as `beats` asks for them, of all inputs and of all outputs; where it asks for none,
 /// they have the channels of a pixel and the elements of the last layer's words, or the largest
 /// part of those that fits [`BEAT_BYTES`].
+///
+/// Where there are several inputs, no frame is ever dropped, but made whole: else those behind it
+/// would meet other frames of the other inputs.
 ///
 /// # Errors
 /// As [`Axi::new`], and internally where an engine is not one for its layer.
@@ -54,7 +57,8 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let input = ports(edge, edge.shape.channels, asked).map_err(|e| e.within("input"))?;
     let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
     // Where the whole input is one word, a frame that is not whole need not be made so.
-    let whole = edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
+    let whole =
+        dataflow.inputs.is_empty() && edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
     let interval = |number: usize| match engines[number] {
         Engine::Unrolled { interval, .. } => Some(interval),
         Engine::Folded(_) | Engine::Elementwise { .. } => None,
@@ -79,12 +83,15 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         x = builder.pack("s", x, lanes, input.elements);
     }
     builder.offer(EdgeId(0), x, "input");
+    let further = dataflow.inputs.iter().enumerate();
+    let further = further.map(|(i, name)| builder.enter(EdgeId(i as u32 + 1), name, asked));
+    let inputs: Vec<Input> = further.collect::<Result<_>>()?;
     let mut left = BTreeMap::new();
     for layers in segments(dataflow, &interval) {
         let last = *layers.end();
         let y = builder.layers(layers, engines[last])?;
         let name = &dataflow.layers[last].name;
-        let edge = EdgeId(last as u32 + 1);
+        let edge = dataflow.edge_of(last);
         if let Some(head) = dataflow.heads.iter().find(|head| head.edge == edge) {
             left.insert(edge, builder.leave(edge, Some(&head.name), y, asked_of_output)?);
             continue;
@@ -109,7 +116,7 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         heads.push(Head { name: of.name.clone(), stream, beats });
     }
     let (nodes, streams) = (builder.nodes, builder.streams);
-    Ok(Graph { nodes, streams, output: y, beats: [input, output], heads })
+    Ok(Graph { nodes, streams, output: y, beats: [input, output], inputs, heads })
 }
 
 /// The nodes of layer `number` as they are where it is alone in its segment and is given as many
@@ -165,7 +172,7 @@ pub fn segments(
 /// Whether a layer is a kernel over single pixels that the kernel before it yields one by one, and
 /// nothing else reads.
 fn follows(dataflow: &Dataflow, number: usize) -> bool {
-    let edge = EdgeId(number as u32);
+    let edge = dataflow.edge_of(number - 1);
     match (&dataflow.layers[number - 1].kind, &dataflow.layers[number].kind) {
         (Kind::Spn(before), Kind::Spn(kernel)) => {
             before.patch.area() == 1
@@ -178,13 +185,15 @@ fn follows(dataflow: &Dataflow, number: usize) -> bool {
     }
 }
 
-/// What a segment that begins with this layer reads: of the core's input, as one word, registers.
+/// What a segment that begins with this layer reads: of the core's one input, as one word,
+/// registers.
 pub fn source(dataflow: &Dataflow, number: usize) -> Source {
     let layer = &dataflow.layers[number];
     let input = EdgeId(0);
     let as_it_comes = layer.kernel().is_some_and(Kernel::reads_pixels);
     let of_one_pixel = dataflow.edges[input.index()].shape.pixels() == 1;
-    if layer.reads == [input] && of_one_pixel && as_it_comes {
+    let alone = dataflow.inputs.is_empty();
+    if layer.reads == [input] && alone && of_one_pixel && as_it_comes {
         Source::Registers
     } else {
         Source::Memory
@@ -291,6 +300,19 @@ impl<'a> Builder<'a> {
         let y = self.stream(to.0, to.1, to.2);
         self.node(Some(layer), name, primitive, &[x], &[y]);
         y
+    }
+
+    /// What stands between the ports of a further input and those that read it.
+    fn enter(&mut self, edge: EdgeId, name: &str, asked: Beat) -> Result<Input> {
+        let of = &self.dataflow.edges[edge.index()];
+        let port = signature::input(name);
+        let beats = ports(of, of.shape.channels, asked).map_err(|e| e.within(&port))?;
+        let stream = self.stream(beats.beat_elements, of.format, beats.beats);
+        let x = self.then(None, &format!("s_register_{name}"), Register::Input, stream);
+        let x = self.then(None, &format!("framer_{name}"), Framer, x);
+        let x = self.pack(&port, x, pixels(beats.beat_elements, of.shape.channels), beats.elements);
+        self.offer(edge, x, name);
+        Ok(Input { name: name.into(), stream, beats })
     }
 
     /// Offers an edge to all layers that read it; the last one leaves the core.

@@ -28,7 +28,8 @@ pub fn full(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<Timing> {
         2 * segment.full_rate().div_ceil(words)
     };
     let held = graph.segments().map(held).max().unwrap_or(0);
-    let mut frames = (4000 / graph.streams[0].words).clamp(3, 24) + held;
+    let words = graph.inputs().map(|(id, ..)| graph.streams[id.index()].words).max();
+    let mut frames = (4000 / words.unwrap_or(1)).clamp(3, 24) + held;
     loop {
         let timing = unbounded(graph, frames, stop)?;
         let enough = 2 * timing.inside();
@@ -86,7 +87,9 @@ pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<T
 /// less, the graph is stuck for ever, whatever stands around it, since the state in which a network
 /// of queues is stuck depends on their depths alone. Where one FIFO leads to another, a word more
 /// in either may do, so that in the end each becomes as short as the others let it be.
-/// *Rate*: the most that each holds when it is unbounded.
+/// *Rate*: the most that each holds when it is unbounded. Where there are several inputs, the words
+/// of one would run ahead of the other's for ever: there it is the least with which no result is
+/// later, one FIFO after the other.
 ///
 /// # Errors
 /// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
@@ -136,7 +139,37 @@ pub fn depths(
         grown[fifo] = enough;
     }
     let between = timing.occupied.iter().filter(|(node, _)| fifos.contains(node));
-    Ok(between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect())
+    let depth = |&(node, rate): &(usize, usize)| Depth { node, live: grown[node], rate };
+    let mut depths: Vec<Depth> = between.map(depth).collect();
+    if !graph.inputs.is_empty() {
+        shorten(graph, timing, &mut depths, stop)?;
+    }
+    Ok(depths)
+}
+
+/// Makes the depths at full rate the least ones, not below the live ones, with which no result is
+/// later than it is with unbounded FIFOs.
+fn shorten(
+    graph: &Graph,
+    due: &Timing,
+    depths: &mut [Depth],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<()> {
+    let mut graph = graph.clone();
+    for depth in depths {
+        let (mut least, mut enough) = (depth.live, depth.rate.max(depth.live));
+        while least < enough {
+            let between = least.midpoint(enough);
+            graph.set_depth(depth.node, between);
+            let own = timing::simulate(&graph, due.shown.len(), stop)?;
+            let in_time = matches!(&own, Ending::Done(own) if own.shown == due.shown
+                && own.heads == due.heads);
+            if in_time { enough = between } else { least = between + 1 }
+        }
+        graph.set_depth(depth.node, enough);
+        depth.rate = enough;
+    }
+    Ok(())
 }
 
 /// Of FIFOs that are full in a graph that is stuck, those whose joins wait for their other sides,

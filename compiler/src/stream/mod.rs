@@ -6,7 +6,7 @@
 //! are.
 //!
 //! Invariants, checked by [`verify`]:
-//! - each stream leaves one node and enters one; only the core's input leaves none, only its
+//! - each stream leaves one node and enters one; only the core's inputs leave none, only its
 //!   outputs enter none;
 //! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
 //!   and bits;
@@ -55,8 +55,22 @@ pub struct Graph {
     /// The beats of both at the core's ports; the last one of a frame may hold fewer elements than
     /// the others.
     pub beats: [Axi; 2],
+    /// The network's further inputs.
+    pub inputs: Vec<Input>,
     /// The outputs of the network's heads.
     pub heads: Vec<Head>,
+}
+
+/// A stream that enters the core beside its input. It waits for no other: whatever of it the core
+/// has no place for yet stays at the ports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// The name of the network's input.
+    pub name: String,
+    /// The stream.
+    pub stream: StreamId,
+    /// Its beats at the core's ports.
+    pub beats: Axi,
 }
 
 /// A stream that leaves the core beside its output.
@@ -112,6 +126,13 @@ impl Node {
 }
 
 impl Graph {
+    /// The streams that enter the core, each with its beats and the names of its ports.
+    pub fn inputs(&self) -> impl Iterator<Item = (StreamId, &Axi, String)> {
+        let further = self.inputs.iter();
+        let further = further.map(|of| (of.stream, &of.beats, signature::input(&of.name)));
+        iter::once((StreamId(0), &self.beats[0], signature::INPUT.into())).chain(further)
+    }
+
     /// The streams that leave the core, each with its beats and the names of its ports.
     pub fn outputs(&self) -> impl Iterator<Item = (StreamId, &Axi, String)> {
         let heads = self.heads.iter();

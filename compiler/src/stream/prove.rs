@@ -23,7 +23,6 @@ pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<(
     let due = Due { dataflow, engines };
     let mut holds = vec![None; graph.streams.len()];
     let mut come_back = vec![];
-    holds[0] = Some(Holds::Input);
     let at = |node: &Node, cause: String| {
         let of = node.layer.and_then(|n| dataflow.layers.get(n)).map(|layer| &layer.name);
         let layer = of.map_or(String::new(), |name| format!(", layer `{name}`"));
@@ -32,14 +31,22 @@ pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<(
     if dataflow.layers.len() != engines.len() {
         return Err(Error::internal("stream graph", "a layer has no engine"));
     }
-    if let Err(cause) = due.travels(Holds::Input, &graph.streams[0]) {
-        return Err(Error::internal("stream graph, input", cause));
+    let names = |of: &mut dyn Iterator<Item = &String>| of.cloned().collect::<Vec<_>>();
+    let own = names(&mut graph.inputs.iter().map(|input| &input.name));
+    if own != dataflow.inputs {
+        return Err(Error::internal("stream graph", format_args!("has the inputs {own:?}")));
+    }
+    for (number, (stream, _, port)) in graph.inputs().enumerate() {
+        let enters = Holds::Input(EdgeId(number as u32));
+        due.travels(enters, &graph.streams[stream.index()])
+            .map_err(|cause| Error::internal(format_args!("stream graph, {port}"), cause))?;
+        holds[stream.index()] = Some(enters);
     }
     for node in &graph.nodes {
         let enters = if let (Primitive::Fifo(Fifo { hidden: true, .. }), Some(number)) =
             (&node.primitive, node.layer)
         {
-            come_back.push((node, yielded(number)));
+            come_back.push((node, yielded(dataflow, number)));
             vec![Holds::Of(number, Step::Before)]
         } else {
             // An invariant of the verifier: what enters comes from an earlier node.
@@ -57,7 +64,6 @@ pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<(
             return Err(at(node, format!("is given {has:?}, not {h:?}")));
         }
     }
-    let names = |heads: &mut dyn Iterator<Item = &String>| heads.cloned().collect::<Vec<_>>();
     let own = names(&mut graph.heads.iter().map(|head| &head.name));
     if own != names(&mut dataflow.heads.iter().map(|head| &head.name)) {
         return Err(Error::internal("stream graph", format_args!("has the heads {own:?}")));
@@ -77,8 +83,8 @@ pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<(
 /// What a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holds {
-    /// The core's input, with frames that may not be whole.
-    Input,
+    /// An edge that enters the core, with frames that may not be whole.
+    Input(EdgeId),
     /// The elements of an edge.
     Edge(EdgeId),
     /// What is between the nodes of a layer.
@@ -134,8 +140,9 @@ impl Rule {
 }
 
 /// The edge that a layer yields.
-fn yielded(number: usize) -> Holds {
-    Holds::Edge(EdgeId(number as u32 + 1))
+fn yielded(dataflow: &Dataflow, number: usize) -> Holds {
+    let (before, layers) = (dataflow.inputs.len() as u32, number as u32);
+    Holds::Edge(EdgeId(1 + before + layers))
 }
 
 struct Due<'a> {
@@ -164,14 +171,14 @@ impl Due<'_> {
                     self.elementwise(number, layer, *lanes, &node.primitive)
                 }
                 (Engine::Unrolled { .. }, Some(kernel)) => {
-                    unrolled(number, layer, kernel, &node.primitive)
+                    unrolled(self.dataflow, number, kernel, &node.primitive)
                 }
                 (Engine::Folded(engine), Some(kernel)) => {
-                    folded(number, layer, kernel, engine, &node.primitive, enters)
+                    folded(self.dataflow, number, kernel, engine, &node.primitive, enters)
                 }
                 _ => None,
             }
-            .or_else(|| gated(number, layer, lanes, &node.primitive))
+            .or_else(|| gated(self.dataflow, number, lanes, &node.primitive))
         });
         let Some(Rule { is, takes, yields, lanes }) = rule else {
             return Err(format!("{:?} has no place where {enters:?} enters", node.primitive));
@@ -209,14 +216,16 @@ impl Due<'_> {
             (edge.format, Some(edge.shape.elements()))
         };
         let (number, step) = match holds {
-            Holds::Input => return edge(0),
-            Holds::Edge(id) | Holds::Output(id) => return edge(id.index()),
+            Holds::Input(id) | Holds::Edge(id) | Holds::Output(id) => return edge(id.index()),
             Holds::Of(number, step) => (number, step),
         };
         let integers = |bits| Format { signed: true, bits, frac: 0 };
         let (layer, engine) = (&self.dataflow.layers[number], self.engines[number]);
         match (step, layer.kernel(), engine) {
-            (Step::Before, ..) => edge(number + 1),
+            (Step::Before, ..) => {
+                let h = self.dataflow.yields(number);
+                (h.format, Some(h.shape.elements()))
+            }
             (Step::Joined, Some(kernel), _) => (kernel.chain.input, Some(kernel.input.elements())),
             (Step::AllSums | Step::Sums, _, Engine::Folded(folded)) => {
                 (integers(folded.wb.bits), None)
@@ -234,14 +243,18 @@ impl Due<'_> {
     /// The nodes that yield what enters, and those at the ports.
     fn between(&self, graph: &Graph, node: &Node, enters: &[Holds]) -> Option<Rule> {
         let (x, own) = (*enters.first()?, || node.primitive.clone());
-        let input = Holds::Edge(EdgeId(0));
         let rule = match &node.primitive {
-            Primitive::Framer(_) => Rule::new(Framer, &[Holds::Input], input),
-            Primitive::Collector(_) => {
+            Primitive::Framer(_) => {
+                let Holds::Input(id) = x else { return None };
+                Rule::new(Framer, enters, Holds::Edge(id))
+            }
+            // It drops frames, which those of no other input may wait for.
+            Primitive::Collector(_) if self.dataflow.inputs.is_empty() => {
+                let (raw, input) = (Holds::Input(EdgeId(0)), Holds::Edge(EdgeId(0)));
                 let elements = self.dataflow.edges[0].shape.elements();
                 let from = graph.ends(node).x().lanes;
                 let beats = elements.div_ceil(from.max(1));
-                Rule::new(Collector { beats }, &[Holds::Input], input).lanes(from, elements)
+                Rule::new(Collector { beats }, &[raw], input).lanes(from, elements)
             }
             Primitive::FrameEnd(_) => {
                 let Holds::Edge(id) = x else { return None };
@@ -250,7 +263,7 @@ impl Due<'_> {
             }
             Primitive::Register(_) => {
                 let register = match x {
-                    Holds::Input => Register::Input,
+                    Holds::Input(_) => Register::Input,
                     Holds::Edge(_) | Holds::Of(..) => Register::Between,
                     // One entry hands ready on: to a FIFO, past what marks the frame's end.
                     Holds::Output(_) => {
@@ -294,11 +307,11 @@ impl Due<'_> {
         let owned = match (x, node.layer) {
             (Holds::Of(number, _), owner) => owner == Some(number),
             (_, None) => true,
-            (Holds::Edge(_), Some(number)) if x == yielded(number) => {
+            (Holds::Edge(_), Some(number)) if x == yielded(self.dataflow, number) => {
                 within(number, &node.inputs, |other| &other.outputs)
             }
             (Holds::Edge(_), Some(number)) => within(number, &node.outputs, |other| &other.inputs),
-            (Holds::Input | Holds::Output(_), Some(_)) => false,
+            (Holds::Input(_) | Holds::Output(_), Some(_)) => false,
         };
         Some(rule).filter(|_| owned)
     }
@@ -324,14 +337,14 @@ impl Due<'_> {
         };
         let readers = |number: usize| {
             let all = self.dataflow.layers.iter().flat_map(|layer| &layer.reads);
-            all.filter(|id| Holds::Edge(**id) == yielded(number)).count()
+            all.filter(|id| Holds::Edge(**id) == yielded(self.dataflow, number)).count()
         };
         for number in first..last {
             let ((before, one, [_, every]), (after, next, [_, then])) =
                 (kernel(number)?, kernel(number + 1)?);
             let joined = every == then
                 && matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
-                && results(number, before, one) == read(number + 1, after)
+                && results(self.dataflow, number, one) == read(number + 1, after)
                 && one.patch.area() == 1
                 && one.output.channels == next.input.channels
                 && next.windows == Windows::pixels(next.input)
@@ -340,7 +353,7 @@ impl Due<'_> {
                 return None;
             }
         }
-        let ((begins, one, _), (ends, other, [stages, interval])) = (kernel(first)?, kernel(last)?);
+        let ((begins, one, _), (_, other, [stages, interval])) = (kernel(first)?, kernel(last)?);
         let (x, whole) = (read(first, begins), Holds::Of(first, Step::Windows));
         let as_it_is = one.windows == Windows::pixels(one.input) && enters == [x];
         // Within a layer's module only that layer.
@@ -355,8 +368,12 @@ impl Due<'_> {
         let due = Segment { layers, registered, stages, depth, interval };
         let elements = one.windows.size.area() * one.input.channels;
         Some(
-            Rule::new(due, &[if as_it_is { x } else { whole }], results(last, ends, other))
-                .lanes(elements, other.patch.area() * other.output.channels),
+            Rule::new(
+                due,
+                &[if as_it_is { x } else { whole }],
+                results(self.dataflow, last, other),
+            )
+            .lanes(elements, other.patch.area() * other.output.channels),
         )
     }
 
@@ -370,7 +387,7 @@ impl Due<'_> {
     ) -> Option<Rule> {
         let reads: Vec<Holds> = layer.reads.iter().map(|id| Holds::Edge(*id)).collect();
         let channels = |id: &EdgeId| self.dataflow.edges[id.index()].shape.channels;
-        let z = yielded(number);
+        let z = yielded(self.dataflow, number);
         Some(match (is, &layer.kind) {
             (Primitive::Reader(_), Kind::Pool { kind, windows }) => {
                 let fill = match kind {
@@ -452,7 +469,7 @@ impl Holds {
     /// Whether only the order of elements counts, however they are cut into words.
     fn in_sequence(self) -> bool {
         match self {
-            Holds::Input | Holds::Output(_) => false,
+            Holds::Input(_) | Holds::Output(_) => false,
             Holds::Edge(_) => true,
             Holds::Of(_, step) => {
                 !matches!(step, Step::Read | Step::AllSums | Step::ReadProducts | Step::Outputs)
@@ -470,15 +487,15 @@ fn read(number: usize, layer: &Layer) -> Holds {
 }
 
 /// The image that a kernel makes.
-fn image(number: usize, layer: &Layer) -> Holds {
-    match layer.kind {
-        Kind::Spn(_) => yielded(number),
+fn image(dataflow: &Dataflow, number: usize) -> Holds {
+    match dataflow.layers[number].kind {
+        Kind::Spn(_) => yielded(dataflow, number),
         _ => Holds::Of(number, Step::Gates),
     }
 }
 
 /// What leaves a kernel, patch by patch: the image where every pixel is in its place.
-fn results(number: usize, layer: &Layer, kernel: &ir::Kernel) -> Holds {
+fn results(dataflow: &Dataflow, number: usize, kernel: &ir::Kernel) -> Holds {
     let ir::Kernel { patch, windows, output, .. } = kernel;
     let pixel = |y: usize, x: usize| {
         (0..patch.h)
@@ -486,19 +503,26 @@ fn results(number: usize, layer: &Layer, kernel: &ir::Kernel) -> Holds {
     };
     let pixels = windows.iter().flat_map(|(y, x)| pixel(y, x));
     let raster = (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x)));
-    if pixels.eq(raster) { image(number, layer) } else { Holds::Of(number, Step::Patches) }
+    if pixels.eq(raster) { image(dataflow, number) } else { Holds::Of(number, Step::Patches) }
 }
 
 /// What puts patches in their places, in words of so many elements.
-fn patches(number: usize, layer: &Layer, kernel: &ir::Kernel, lanes: usize) -> Rule {
+fn patches(dataflow: &Dataflow, number: usize, kernel: &ir::Kernel, lanes: usize) -> Rule {
     let grid = (kernel.windows.rows, kernel.windows.columns);
     let patches = Patches { patch: kernel.patch, grid, image: kernel.output };
     // What is in its place already stays there.
-    Rule::new(patches, &[results(number, layer, kernel)], image(number, layer)).lanes(lanes, lanes)
+    let (of, to) = (results(dataflow, number, kernel), image(dataflow, number));
+    Rule::new(patches, &[of], to).lanes(lanes, lanes)
 }
 
 /// The nodes around a kernel that is wiring.
-fn unrolled(number: usize, layer: &Layer, kernel: &ir::Kernel, is: &Primitive) -> Option<Rule> {
+fn unrolled(
+    dataflow: &Dataflow,
+    number: usize,
+    kernel: &ir::Kernel,
+    is: &Primitive,
+) -> Option<Rule> {
+    let layer = &dataflow.layers[number];
     let ir::Kernel { input, windows, output, .. } = *kernel;
     Some(match is {
         Primitive::Window(_) => {
@@ -507,20 +531,21 @@ fn unrolled(number: usize, layer: &Layer, kernel: &ir::Kernel, is: &Primitive) -
             Rule::new(Window(lines), &[read(number, layer)], Holds::Of(number, Step::Windows))
                 .lanes(input.channels, elements)
         }
-        Primitive::Patches(_) => patches(number, layer, kernel, output.channels),
+        Primitive::Patches(_) => patches(dataflow, number, kernel, output.channels),
         _ => return None,
     })
 }
 
 /// The nodes of a kernel whose weights lie in ROM.
 fn folded(
+    dataflow: &Dataflow,
     number: usize,
-    layer: &Layer,
     kernel: &ir::Kernel,
     folded: &Folded,
     is: &Primitive,
     enters: &[Holds],
 ) -> Option<Rule> {
+    let layer = &dataflow.layers[number];
     let of = |step| Holds::Of(number, step);
     let (x, rows) = (read(number, layer), folded.rows.len());
     let (wb, wc, bank) = (&folded.wb, folded.wc.as_ref(), &folded.bank);
@@ -607,7 +632,7 @@ fn folded(
         }
         (Primitive::Requantise(_), _) => {
             let (takes, yields, lanes) = match wc {
-                Some(wc) => (Step::Outputs, results(number, layer, kernel), wc.rows),
+                Some(wc) => (Step::Outputs, results(dataflow, number, kernel), wc.rows),
                 None => (Step::Products, of(Step::Gates), bank.lanes),
             };
             let all = &folded.requantiser;
@@ -621,15 +646,16 @@ fn folded(
             };
             Rule::new(requantise, &[of(takes)], yields).lanes(lanes, lanes)
         }
-        (Primitive::Patches(_), Some(wc)) => patches(number, layer, kernel, wc.rows),
+        (Primitive::Patches(_), Some(wc)) => patches(dataflow, number, kernel, wc.rows),
         _ => return None,
     })
 }
 
 /// The nodes around the kernel of a gated layer; words of x and of h have so many elements.
-fn gated(number: usize, layer: &Layer, lanes: usize, is: &Primitive) -> Option<Rule> {
+fn gated(dataflow: &Dataflow, number: usize, lanes: usize, is: &Primitive) -> Option<Rule> {
+    let layer = &dataflow.layers[number];
     let of = |step| Holds::Of(number, step);
-    let (x, z) = (Holds::Edge(layer.reads[0]), yielded(number));
+    let (x, z) = (Holds::Edge(layer.reads[0]), yielded(dataflow, number));
     Some(match (is, &layer.kind) {
         (Primitive::Curves(_), Kind::CharCnn { tanh, .. }) => {
             Rule::new(Curves { sigmoid: false, frac: tanh.frac }, &[of(Step::Gates)], z).lanes(1, 1)

@@ -13,15 +13,16 @@
 //! ```
 //!
 //! A node has the streams that enter and leave it, what it is, and its parameters by name. Behind
-//! the output is a line for each head, such as `head mask: 2 of s9 0 in 2 bytes, 1 beats of 2`; its
-//! stream leaves behind the output's: `leaves 9 12`.
+//! the output is a line for each further input and for each head, such as `head mask: 2 of s9 0 in 2
+//! bytes, 1 beats of 2`. The streams of inputs beside stream 0 are in a line of their own,
+//! `enters 4`; that of a head leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{
     Accumulate, Add, Array, Bank, Best, Cell, Collector, Concat, Curves, Fifo, Fork, FrameEnd,
     Framer, Highway, Last, Lines, Lookup, Patches, Primitive, Reader, Recall, Rectify, Register,
     Repack, Requantise, Reverse, Segment, Serialiser, Table, Threshold, Upsample, Widen, Window,
 };
-use super::{Graph, Head, Node, Stream, StreamId};
+use super::{Graph, Head, Input, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
 use crate::folded::{FilterStep, Positions};
 use crate::ir::Windows;
@@ -39,8 +40,11 @@ use strassenc_runtime::{self as runtime, Error, Extent, Format, Result, Shape};
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Graph { nodes, streams, output, beats: [s, m], heads } = self;
+        let Graph { nodes, streams, output, beats: [s, m], inputs: further, heads } = self;
         writeln!(f, "streams\ninput {}\noutput {}", beats(s), beats(m))?;
+        for Input { name, beats: of, .. } in further {
+            writeln!(f, "input {name}: {}", beats(of))?;
+        }
         for Head { name, beats: of, .. } in heads {
             writeln!(f, "head {name}: {}", beats(of))?;
         }
@@ -56,6 +60,10 @@ impl fmt::Display for Graph {
                 "node {name}{layer}: {inputs} -> {outputs} {}",
                 primitive.told().join(" ")
             )?;
+        }
+        if !further.is_empty() {
+            let enter: Vec<StreamId> = further.iter().map(|input| input.stream).collect();
+            writeln!(f, "enters {}", ids(&enter))?;
         }
         let leave: Vec<StreamId> =
             iter::once(*output).chain(heads.iter().map(|head| head.stream)).collect();
@@ -84,22 +92,33 @@ impl Text for Graph {
     fn read(lines: &mut text::Lines) -> Option<Self> {
         lines.after("streams").filter(|rest| rest.is_empty())?;
         let beats = [parse_beats(lines.after("input")?)?, parse_beats(lines.after("output")?)?];
-        let (mut nodes, mut streams, mut heads) = (vec![], vec![], vec![]);
+        let (mut nodes, mut streams) = (vec![], vec![]);
+        let (mut further, mut heads): (Vec<(String, Beats)>, Vec<_>) = (vec![], vec![]);
+        let mut enter: Vec<u32> = vec![];
         loop {
             let line = lines.next()?;
             if let Some(rest) = line.strip_prefix("leaves ") {
                 let leave: Vec<u32> = parse_numbers(rest)?;
                 let (&output, others) = leave.split_first()?;
-                if others.len() != heads.len() {
+                if others.len() != heads.len() || enter.len() != further.len() {
                     return None;
                 }
+                let input =
+                    |((name, beats), stream)| Input { name, stream: StreamId(stream), beats };
+                let inputs = further.into_iter().zip(enter).map(input).collect();
                 let head = |((name, beats), stream): ((String, Beats), &u32)| Head {
                     name,
                     stream: StreamId(*stream),
                     beats,
                 };
                 let heads = heads.into_iter().zip(others).map(head).collect();
-                return Some(Graph { nodes, streams, output: StreamId(output), beats, heads });
+                let output = StreamId(output);
+                return Some(Graph { nodes, streams, output, beats, inputs, heads });
+            } else if let Some(rest) = line.strip_prefix("enters ") {
+                enter = parse_numbers(rest)?;
+            } else if let Some(rest) = line.strip_prefix("input ") {
+                let (name, beats) = rest.split_once(": ")?;
+                further.push((name.to_string(), parse_beats(beats)?));
             } else if let Some(rest) = line.strip_prefix("head ") {
                 let (name, beats) = rest.split_once(": ")?;
                 heads.push((name.to_string(), parse_beats(beats)?));

@@ -11,7 +11,7 @@ use strassenc_runtime::{Error, Kind, Result};
 /// The clocks at which frames pass, from power-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// The clock at which the last word of each frame was taken.
+    /// The clock at which the last word of each frame was taken, on whatever input that was.
     pub taken: Vec<u64>,
     /// The clock at which the first word of each result was shown.
     pub shown: Vec<u64>,
@@ -84,8 +84,8 @@ pub struct Deadlock {
 /// Clocks between looks at `stop`.
 const SLICE: u64 = 1 << 14;
 
-/// Streams `frames` frames through the graph at full rate: words are always there, and taken at
-/// once.
+/// Streams `frames` frames through the graph at full rate: words of every input are always there,
+/// and taken at once.
 ///
 /// # Errors
 /// [`Kind::Interrupted`] where `stop` said so.
@@ -105,12 +105,9 @@ pub(super) fn run(
         graph.nodes.iter().map(|node| node.primitive.part().state(&graph.ends(node))).collect();
     let n = graph.streams.len();
     let (mut valid, mut ready) = (vec![false; n], vec![false; n]);
-    let source = 0;
-    let in_words = (frames * graph.streams[source].words) as u64;
+    let mut sources: Vec<Source> =
+        graph.inputs().map(|(id, ..)| Source::new(graph, id, frames)).collect();
     let mut sinks: Vec<Sink> = graph.outputs().map(|(id, ..)| Sink::new(graph, id)).collect();
-    let mut given = 0u64;
-    let mut taken_frames = vec![];
-    let frame = graph.streams[source].words as u64;
     let ends = Ends::new(graph);
     // FIFOs that stand before what fills them.
     let later = |&i: &usize| {
@@ -127,9 +124,11 @@ pub(super) fn run(
         }
         let (mut forward, mut backward, mut stepped) =
             (changed.clone(), changed.clone(), changed.clone());
-        if valid[source] != (given < in_words) {
-            valid[source] = given < in_words;
-            if let Some(to) = ends.into[source] {
+        for source in &sources {
+            if std::mem::replace(&mut valid[source.stream], source.is_open()) == source.is_open() {
+                continue;
+            }
+            if let Some(to) = ends.into[source.stream] {
                 forward.insert(to);
                 backward.insert(to);
                 stepped.insert(to);
@@ -190,12 +189,9 @@ pub(super) fn run(
                 moved = true;
             }
         }
-        if valid[source] && ready[source] {
+        for source in sources.iter_mut().filter(|of| valid[of.stream] && ready[of.stream]) {
             moved = true;
-            given += 1;
-            if given.is_multiple_of(frame) {
-                taken_frames.push(clock);
-            }
+            source.give(clock);
         }
         for sink in sinks.iter_mut().filter(|sink| valid[sink.stream]) {
             moved = true;
@@ -233,7 +229,39 @@ pub(super) fn run(
     // A graph has an output.
     let (shown, done) = sinks.next().map_or_else(Default::default, |main| (main.shown, main.done));
     let heads = sinks.map(|sink| sink.shown).collect();
-    Ok(Ending::Done(Timing { taken: taken_frames, shown, done, heads, occupied }))
+    // A frame is inside once that of each input is.
+    let all = sources.iter().map(|source| source.taken.len()).min().unwrap_or(0);
+    let last = |frame: usize| sources.iter().map(|source| source.taken[frame]).max();
+    let taken = (0..all).filter_map(last).collect();
+    Ok(Ending::Done(Timing { taken, shown, done, heads, occupied }))
+}
+
+/// What enters the core, a word as soon as the one before it was taken.
+struct Source {
+    stream: usize,
+    /// Words of a frame, and of all frames.
+    words: u64,
+    all: u64,
+    given: u64,
+    taken: Vec<u64>,
+}
+
+impl Source {
+    fn new(graph: &Graph, id: StreamId, frames: usize) -> Self {
+        let words = graph.streams[id.index()].words as u64;
+        Source { stream: id.index(), words, all: frames as u64 * words, given: 0, taken: vec![] }
+    }
+
+    fn is_open(&self) -> bool {
+        self.given < self.all
+    }
+
+    fn give(&mut self, clock: u64) {
+        self.given += 1;
+        if self.given.is_multiple_of(self.words) {
+            self.taken.push(clock);
+        }
+    }
 }
 
 /// Who takes what leaves the core, at once.

@@ -14,13 +14,18 @@ pub fn verify(graph: &Graph) -> Result<()> {
     let ends = graph.nodes.iter().flat_map(|node| {
         node.inputs.iter().chain(&node.outputs).map(|id| (node.name.as_str(), id.index()))
     });
+    let enter: Vec<usize> = graph.inputs().map(|(id, ..)| id.index()).collect();
     let leave: Vec<usize> = graph.outputs().map(|(id, ..)| id.index()).collect();
-    let ports = [0].iter().chain(&leave).map(|stream| ("ports", *stream));
+    let ports = enter.iter().chain(&leave).map(|stream| ("ports", *stream));
     if let Some((place, stream)) = ports.chain(ends).find(|(_, stream)| *stream >= n) {
         return fail(place, format!("stream {stream} is not there"));
     }
     let (mut given, mut taken) = (vec![false; n], vec![false; n]);
-    given[0] = true;
+    for stream in enter {
+        if std::mem::replace(&mut given[stream], true) {
+            return fail("ports", format!("stream {stream} enters twice"));
+        }
+    }
     for stream in leave {
         if std::mem::replace(&mut taken[stream], true) {
             return fail("ports", format!("stream {stream} leaves twice"));
@@ -47,9 +52,7 @@ pub fn verify(graph: &Graph) -> Result<()> {
             return fail(&node.name, cause);
         }
     }
-    let input = (super::StreamId(0), &graph.beats[0]);
-    let outputs = graph.outputs().map(|(id, beats, _)| (id, beats));
-    for (id, beats) in std::iter::once(input).chain(outputs) {
+    for (id, beats, _) in graph.inputs().chain(graph.outputs()) {
         let Stream { lanes, format, words } = &graph.streams[id.index()];
         if (*lanes, *format, *words) != (beats.beat_elements, beats.format, beats.beats) {
             return fail(

@@ -1,10 +1,10 @@
-// The bench around a design: drives beats into its AXI4-Stream input, takes beats from its outputs,
-// and notes at which clock each passed. What beats mean is known only to the caller.
+// The bench around a design: drives beats into its AXI4-Stream inputs, takes beats from its
+// outputs, and notes at which clock each passed. What beats mean is known only to the caller.
 //
 // One clock: inputs change while aclk is low, the design settles, what passes at the coming edge is
-// noted, aclk rises. Compiled with 0 or 1 for each port that not every design has: HAS_ACLKEN,
-// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_S_AXIS_TUSER, HAS_FRAME_ERROR (and frame_error_clear).
-// outputs.inc has a line OUTPUT(NAME) for each output, whose ports are NAME_tdata and so on.
+// noted, aclk rises. Compiled with 0 or 1 for HAS_ACLKEN and HAS_FRAME_ERROR (with
+// frame_error_clear), which not every design has. inputs.inc has a line INPUT(NAME) for each input,
+// whose ports are NAME_tdata and so on, outputs.inc a line OUTPUT(NAME) for each output.
 
 #include "model.h"
 
@@ -13,19 +13,27 @@ namespace verilator_rs {
 constexpr uint64_t NEVER = ~uint64_t{0};
 constexpr uint32_t NO_BYTES = ~uint32_t{0};
 
-// What to drive. Bit 0 of a beat's flags is tlast, bit 1 is tuser.
+// How to drive.
 struct Stimulus {
-    const uint8_t* data;     // beats * s_bytes
-    const uint8_t* flags;    // beats
-    uint64_t beats;
     uint64_t linger;         // clocks to go on listening after the last beat that is due
     uint64_t patience;       // clocks without any beat passing until the design counts as stuck
     uint64_t seed;
-    uint32_t s_bytes;
-    uint8_t gaps;            // withhold tvalid at random
+    uint8_t gaps;            // withhold tvalid of each input at random
     uint8_t stalls;          // withhold tready of each output at random
     uint8_t pauses;          // withhold aclken at random, where there is one
     uint8_t clear;           // hold frame_error_clear high during the first clock
+};
+
+// The beats of an input; the arrays are the caller's. Bit 0 of a beat's flags is tlast, bit 1 is
+// tuser.
+struct Given {
+    const uint8_t* data;     // bytes of each beat
+    const uint8_t* flags;
+    uint64_t* accepted_at;   // the clock at which each beat passed
+    uint64_t beats;
+    uint64_t accepted;
+    uint32_t bytes;          // of a beat
+    uint8_t ready;           // as last seen
 };
 
 // The beats of an output; the arrays are the caller's, one entry longer than expected, so that a
@@ -45,14 +53,12 @@ struct Beats {
 
 // What happened.
 struct Response {
+    Given* inputs;           // in the order of inputs.inc
     Beats* outputs;          // in the order of outputs.inc
-    uint64_t* accepted_at;   // beats of the stimulus
-    uint64_t accepted;
     uint64_t clock;
     uint64_t frame_error_at; // first clock with frame_error high, but for that of a clear, or NEVER
-    uint64_t reset_broken_at; // clock of the last reset, but its first, with s_axis_tready or the
-                             // tvalid of an output high, or NEVER
-    uint8_t s_ready;         // as last seen
+    uint64_t reset_broken_at; // clock of the last reset, but its first, with the tready of an
+                             // input or the tvalid of an output high, or NEVER
 };
 
 enum Status : uint32_t { RUNNING = 0, DONE = 1, STUCK = 2 };
@@ -116,6 +122,83 @@ uint32_t low_ones(const Port& port, uint32_t bits) {
 
 template <typename Port>
 void clear(Port& port) { std::memset(&port, 0, sizeof port); }
+
+// The ports of an input; those that not every design has are found by whether they compile.
+#define INPUT(port) \
+    struct Ports_##port { \
+        static auto& valid(Vmodel* top) { return top->port##_tvalid; } \
+        static bool ready(const Vmodel* top) { return top->port##_tready; } \
+        static auto& data(Vmodel* top) { return top->port##_tdata; } \
+        template <typename T> \
+        static auto last(T* top, bool high, int) -> decltype(void(top->port##_tlast)) { \
+            top->port##_tlast = high; \
+        } \
+        template <typename T> static void last(T*, bool, long) {} \
+        template <typename T> \
+        static auto user(T* top, bool high, int) -> decltype(void(top->port##_tuser)) { \
+            top->port##_tuser = high; \
+        } \
+        template <typename T> static void user(T*, bool, long) {} \
+        template <typename T> \
+        static auto keep(T* top, uint32_t bytes, uint64_t value, int) \
+            -> decltype(void(top->port##_tkeep)) { \
+            scramble(top->port##_tkeep, bytes, value); \
+        } \
+        template <typename T> static void keep(T*, uint32_t, uint64_t, long) {} \
+    };
+#include "inputs.inc"
+#undef INPUT
+
+// Offers the beats of an input.
+template <typename Ports>
+struct Source {
+    Given* in = nullptr;
+    std::unique_ptr<Gate> gap;
+    bool offering = false;   // tvalid is high and must stay so
+
+    void start(Vmodel* top, Given* beats, uint64_t seed, uint64_t stream) {
+        in = beats;
+        gap.reset(new Gate(seed, stream));
+        if (sizeof Ports::data(top) < in->bytes)
+            throw std::runtime_error("a tdata port is narrower than the beats");
+    }
+
+    void idle(Vmodel* top) {
+        Ports::valid(top) = 0;
+        clear(Ports::data(top));
+        Ports::last(top, false, 0);
+        Ports::user(top, false, 0);
+        offering = false;
+    }
+
+    bool done() const { return in->accepted == in->beats; }
+
+    void offer(Vmodel* top, bool gaps) {
+        if (offering || done() || (gaps && !gap->open())) return;
+        put(Ports::data(top), in->data + in->accepted * in->bytes, in->bytes);
+        Ports::last(top, in->flags[in->accepted] & 1, 0);
+        Ports::user(top, in->flags[in->accepted] >> 1 & 1, 0);
+        Ports::keep(top, in->bytes, (in->accepted + 1) * 0x9e3779b97f4a7c15u, 0);
+        Ports::valid(top) = 1;
+        offering = true;
+    }
+
+    // Whether a beat passes at the coming edge.
+    bool hear(Vmodel* top, bool enabled, uint64_t clock) {
+        in->ready = Ports::ready(top);
+        const bool accepted = offering && in->ready && enabled;
+        if (accepted) {
+            in->accepted_at[in->accepted++] = clock;
+            offering = false;
+        }
+        return accepted;
+    }
+
+    // Behind the edge.
+    void withdraw(Vmodel* top) {
+        if (!offering) Ports::valid(top) = 0;
+    }
+};
 
 // The ports of an output; those that not every design has are found by whether they compile.
 #define OUTPUT(port) \
@@ -200,8 +283,10 @@ struct Bench {
     Stimulus in{};
     Response* out = nullptr;
     uint64_t clock = 0, quiet = 0, since_done = 0, reset_broken_at = NEVER;
-    std::unique_ptr<Gate> gap, pause;
-    bool offering = false;   // tvalid is high and must stay so
+    std::unique_ptr<Gate> pause;
+#define INPUT(port) Source<Ports_##port> port;
+#include "inputs.inc"
+#undef INPUT
 #define OUTPUT(port) Sink<Ports_##port> port;
 #include "outputs.inc"
 #undef OUTPUT
@@ -217,21 +302,15 @@ struct Bench {
     }
 
     void idle() {
-        top->s_axis_tvalid = 0;
-        clear(top->s_axis_tdata);
-#if HAS_S_AXIS_TLAST
-        top->s_axis_tlast = 0;
-#endif
-#if HAS_S_AXIS_TUSER
-        top->s_axis_tuser = 0;
-#endif
+#define INPUT(port) port.idle(top);
+#include "inputs.inc"
+#undef INPUT
 #define OUTPUT(port) top->port##_tready = 1;
 #include "outputs.inc"
 #undef OUTPUT
 #if HAS_FRAME_ERROR
         top->frame_error_clear = 0;
 #endif
-        offering = false;
     }
 
     void settle() {
@@ -256,7 +335,10 @@ struct Bench {
         reset_broken_at = NEVER;
         for (uint32_t i = 0; i < clocks; ++i) {
             settle();
-            bool open = top->s_axis_tready;
+            bool open = false;
+#define INPUT(port) open |= top->port##_tready;
+#include "inputs.inc"
+#undef INPUT
 #define OUTPUT(port) open |= top->port##_tvalid;
 #include "outputs.inc"
 #undef OUTPUT
@@ -274,10 +356,17 @@ struct Bench {
         out = response;
         out->reset_broken_at = reset_broken_at;
         quiet = since_done = 0;
-        gap.reset(new Gate(in.seed, 1));
         pause.reset(new Gate(in.seed, 3));
-        // Each output has a stream of random numbers of its own: 2, and those from 4 on.
-        uint64_t stream = 2;
+        // Each input has a stream of random numbers of its own: 1, and those from 2^32 on.
+        uint64_t stream = 1;
+        Given* given = out->inputs;
+#define INPUT(port) \
+    port.start(top, given++, in.seed, stream); \
+    stream = stream == 1 ? uint64_t{1} << 32 : stream + 1;
+#include "inputs.inc"
+#undef INPUT
+        // Each output too: 2, and those from 4 on.
+        stream = 2;
         Beats* beats = out->outputs;
 #define OUTPUT(port) \
     port.start(top, beats++, in.seed, stream); \
@@ -288,26 +377,13 @@ struct Bench {
 #if HAS_FRAME_ERROR
         top->frame_error_clear = in.clear;
 #endif
-        if (sizeof top->s_axis_tdata < in.s_bytes)
-            throw std::runtime_error("a tdata port is narrower than the beats");
     }
 
     // One clock with aresetn high.
     void step() {
-        if (!offering && out->accepted < in.beats && (!in.gaps || gap->open())) {
-            put(top->s_axis_tdata, in.data + out->accepted * in.s_bytes, in.s_bytes);
-#if HAS_S_AXIS_TLAST
-            top->s_axis_tlast = in.flags[out->accepted] & 1;
-#endif
-#if HAS_S_AXIS_TKEEP
-            scramble(top->s_axis_tkeep, in.s_bytes, (out->accepted + 1) * 0x9e3779b97f4a7c15u);
-#endif
-#if HAS_S_AXIS_TUSER
-            top->s_axis_tuser = in.flags[out->accepted] >> 1 & 1;
-#endif
-            top->s_axis_tvalid = 1;
-            offering = true;
-        }
+#define INPUT(port) port.offer(top, in.gaps);
+#include "inputs.inc"
+#undef INPUT
 #define OUTPUT(port) port.offer(top, in.stalls);
 #include "outputs.inc"
 #undef OUTPUT
@@ -322,19 +398,18 @@ struct Bench {
         const bool wrong = top->frame_error && !top->frame_error_clear;
         if (wrong && out->frame_error_at == NEVER) out->frame_error_at = clock;
 #endif
-        out->s_ready = top->s_axis_tready;
-        const bool accepted = offering && top->s_axis_tready && enabled;
-        if (accepted) out->accepted_at[out->accepted++] = clock;
-        bool taken = false;
-#define OUTPUT(port) taken |= port.hear(top, enabled, clock);
+        bool passed = false;
+#define INPUT(port) passed |= port.hear(top, enabled, clock);
+#include "inputs.inc"
+#undef INPUT
+#define OUTPUT(port) passed |= port.hear(top, enabled, clock);
 #include "outputs.inc"
 #undef OUTPUT
-        quiet = accepted || taken ? 0 : quiet + 1;
+        quiet = passed ? 0 : quiet + 1;
         edge();
-        if (accepted) {
-            top->s_axis_tvalid = 0;
-            offering = false;
-        }
+#define INPUT(port) port.withdraw(top);
+#include "inputs.inc"
+#undef INPUT
 #if HAS_FRAME_ERROR
         if (enabled) top->frame_error_clear = 0;
 #endif
@@ -343,7 +418,10 @@ struct Bench {
 
     uint32_t run(uint64_t clocks) {
         for (uint64_t i = 0; i < clocks; ++i) {
-            bool done = out->accepted == in.beats;
+            bool done = true;
+#define INPUT(port) done = done && port.done();
+#include "inputs.inc"
+#undef INPUT
 #define OUTPUT(port) done = done && port.done();
 #include "outputs.inc"
 #undef OUTPUT

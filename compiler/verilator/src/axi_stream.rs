@@ -1,8 +1,8 @@
-//! A bench in C++ for designs with an AXI4-Stream input and output: beats in, beats out.
+//! A bench in C++ for designs with AXI4-Stream inputs and outputs: beats in, beats out.
 //!
 //! The design has the clock `aclk`, the reset `aresetn`, and the streams `s_axis` and `m_axis`; see
-//! [`PORTS`] for those of its ports that must be there. It may have more outputs, such as
-//! `m_axis_mask`. `aclken`, `tkeep`, `tlast` and `tuser` of every stream are driven and heard where
+//! [`PORTS`] for those of its ports that must be there. It may have more inputs, such as
+//! `s_axis_age`, each driven as if it were alone, and more outputs, such as `m_axis_mask`. `aclken`, `tkeep`, `tlast` and `tuser` of every stream are driven and heard where
 //! the design has them, and so are `frame_error` and `frame_error_clear`, with which a design tells
 //! of a `tlast` out of its place.
 
@@ -23,35 +23,40 @@ pub const PORTS: [&str; 8] = [
 ];
 
 /// The ports that a design in a bench may have; `frame_error` comes with `frame_error_clear`.
-pub(crate) const OPTIONAL: [&str; 5] =
-    ["aclken", "s_axis_tkeep", "s_axis_tlast", "s_axis_tuser", "frame_error"];
+pub(crate) const OPTIONAL: [&str; 2] = ["aclken", "frame_error"];
 
-/// What the ports of each output of a design begin with, in the order of the alphabet.
+/// What the ports of each input of a design begin with, in the order of the alphabet.
+pub(crate) fn inputs(ports: &[Port]) -> Vec<&str> {
+    streams(ports, Direction::Input, Direction::Output)
+}
+
+/// Those of each output.
 pub(crate) fn outputs(ports: &[Port]) -> Vec<&str> {
+    streams(ports, Direction::Output, Direction::Input)
+}
+
+/// The streams whose data have one direction, and what is ready for them the other.
+fn streams(ports: &[Port], forward: Direction, backward: Direction) -> Vec<&str> {
     let is = |name: &str, signal: &str, direction| {
         let has = |port: &Port| {
             port.direction == direction && port.name.strip_prefix(name) == Some(signal)
         };
         ports.iter().any(has)
     };
-    let mut outputs: Vec<&str> =
+    let mut streams: Vec<&str> =
         ports.iter().filter_map(|port| port.name.strip_suffix("_tvalid")).collect();
-    outputs.retain(|name| {
-        is(name, "_tvalid", Direction::Output)
-            && is(name, "_tdata", Direction::Output)
-            && is(name, "_tready", Direction::Input)
+    streams.retain(|name| {
+        is(name, "_tvalid", forward) && is(name, "_tdata", forward) && is(name, "_tready", backward)
     });
-    outputs.sort_unstable();
-    outputs
+    streams.sort_unstable();
+    streams
 }
 
 /// Beats to drive into a design.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stimulus {
-    /// `tdata` of every beat, one after the other.
-    pub data: Vec<u8>,
-    /// One per beat: [`LAST`] and [`USER`].
-    pub flags: Vec<u8>,
+    /// What is offered to each input.
+    pub inputs: Vec<Given>,
     /// Beats that are waited for, of each output.
     pub expected: Vec<usize>,
     /// Clocks to go on listening after the last of them.
@@ -60,7 +65,7 @@ pub struct Stimulus {
     pub patience: u64,
     /// Decides gaps, stalls and pauses.
     pub seed: u64,
-    /// Withholds `s_axis_tvalid` at random.
+    /// Withholds `tvalid` of each input at random, of one like of no other.
     pub gaps: bool,
     /// Withholds `tready` of each output at random, of one like of no other.
     pub stalls: bool,
@@ -68,6 +73,15 @@ pub struct Stimulus {
     pub pauses: bool,
     /// Holds `frame_error_clear` high during the first clock.
     pub clear: bool,
+}
+
+/// The beats of an input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `tdata` of every beat, one after the other.
+    pub data: Vec<u8>,
+    /// One per beat: [`LAST`] and [`USER`].
+    pub flags: Vec<u8>,
 }
 
 /// The bit of a beat's flags that is `tlast`.
@@ -78,19 +92,26 @@ pub const USER: u8 = 2;
 /// What came of a [`Stimulus`]. Clocks are counted from the making of the bench.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
+    /// What went in, input by input.
+    pub inputs: Vec<Accepted>,
     /// What came out, output by output.
     pub outputs: Vec<Beats>,
-    /// The clock at which each input beat that passed did so.
-    pub accepted: Vec<u64>,
     /// The clock that comes next.
     pub clock: u64,
     /// The first clock with `frame_error` high, but for that of a clear.
     pub frame_error: Option<u64>,
-    /// The first clock of the last reset, after its first one, with `s_axis_tready` or the `tvalid`
-    /// of an output high.
+    /// The first clock of the last reset, after its first one, with the `tready` of an input or the
+    /// `tvalid` of an output high.
     pub open_in_reset: Option<u64>,
-    /// `s_axis_tready` as last seen.
-    pub s_ready: bool,
+}
+
+/// What became of the beats of an input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The clock at which each beat that passed did so.
+    pub clocks: Vec<u64>,
+    /// `tready` as last seen.
+    pub ready: bool,
 }
 
 /// The beats of an output.

@@ -270,8 +270,14 @@ impl Job<'_> {
         let list: String = ports.iter().enumerate().map(line).collect();
         write(&cpp.join("ports.inc"), list.as_bytes())?;
         let named: Vec<Port> = ports.iter().map(|(_, port)| port.clone()).collect();
-        let output = |name: &&str| format!("OUTPUT({name})\n");
-        let outputs: String = axi_stream::outputs(&named).iter().map(output).collect();
+        let list = |what: &str, streams: Vec<&str>| -> String {
+            streams.iter().map(|name| format!("{what}({name})\n")).collect()
+        };
+        let [inputs, outputs] = [
+            list("INPUT", axi_stream::inputs(&named)),
+            list("OUTPUT", axi_stream::outputs(&named)),
+        ];
+        write(&cpp.join("inputs.inc"), inputs.as_bytes())?;
         write(&cpp.join("outputs.inc"), outputs.as_bytes())?;
         let has = |name: &str| ports.iter().any(|(_, port)| port.name == name);
         let bench = axi_stream::PORTS.iter().all(|name| has(name)).then_some(BENCH);

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::Error;
-use crate::axi_stream::{Beats, Progress, Response, Stimulus};
+use crate::axi_stream::{Accepted, Beats, Given, Progress, Response, Stimulus};
 use crate::port::{Direction, Input, Output, Place, Port};
 use libloading::Symbol;
 use std::cell::UnsafeCell;
@@ -298,13 +298,9 @@ impl Drop for Model {
 
 #[repr(C)]
 struct RawStimulus {
-    data: *const u8,
-    flags: *const u8,
-    beats: u64,
     linger: u64,
     patience: u64,
     seed: u64,
-    s_bytes: u32,
     gaps: u8,
     stalls: u8,
     pauses: u8,
@@ -314,13 +310,23 @@ struct RawStimulus {
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct RawResponse {
+    inputs: *mut RawGiven,
     outputs: *mut RawBeats,
-    accepted_at: *mut u64,
-    accepted: u64,
     clock: u64,
     frame_error_at: u64,
     reset_broken_at: u64,
-    s_ready: u8,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RawGiven {
+    data: *const u8,
+    flags: *const u8,
+    accepted_at: *mut u64,
+    beats: u64,
+    accepted: u64,
+    bytes: u32,
+    ready: u8,
 }
 
 #[repr(C)]
@@ -343,9 +349,9 @@ pub struct Bench {
     handle: NonNull<c_void>,
     /// The model, which must end after the handle: [`Drop`] sees to that.
     model: Model,
-    /// Bytes of `tdata` of an input beat.
-    bytes: usize,
-    /// Of each output the place among those of the design, and the bytes of `tdata` of a beat.
+    /// Of each input the place among those of the design, and the bytes of `tdata` of a beat.
+    inputs: Vec<(usize, usize)>,
+    /// The same of each output.
     outputs: Vec<(usize, usize)>,
     /// What the bench reads and writes while a stimulus is driven; boxed, since it keeps the
     /// addresses.
@@ -357,7 +363,8 @@ struct Active {
     response: Response,
     /// Written by the bench while it runs.
     raw: UnsafeCell<RawResponse>,
-    /// What that points to: the outputs in the order of the design.
+    /// What that points to: the inputs and the outputs in the order of the design.
+    raw_inputs: Vec<UnsafeCell<RawGiven>>,
     raw_outputs: Vec<UnsafeCell<RawBeats>>,
 }
 
@@ -368,23 +375,34 @@ impl Active {
         unsafe { *self.raw.get() }
     }
 
+    fn raw_input(&self, place: usize) -> RawGiven {
+        // SAFETY: as in `raw`.
+        unsafe { *self.raw_inputs[place].get() }
+    }
+
     fn raw_output(&self, place: usize) -> RawBeats {
         // SAFETY: as in `raw`.
         unsafe { *self.raw_outputs[place].get() }
     }
 }
 
+/// What is at its place, in order.
+fn in_place<T>(mut all: Vec<(usize, T)>) -> Vec<UnsafeCell<T>> {
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, raw)| UnsafeCell::new(raw)).collect()
+}
+
 impl Bench {
     pub(crate) fn new(
         model: Model,
-        bytes: usize,
+        inputs: Vec<(usize, usize)>,
         outputs: Vec<(usize, usize)>,
     ) -> Result<Self, Error> {
         let new = model.library.bench()?.new;
         // SAFETY: the model is alive, stays where it is, and outlives the bench.
         let handle = NonNull::new(unsafe { new(model.handle.as_ptr()) });
         match handle {
-            Some(handle) => Ok(Bench { handle, model, bytes, outputs, active: None }),
+            Some(handle) => Ok(Bench { handle, model, inputs, outputs, active: None }),
             None => {
                 Err(model.checked_status(FAILED).err().unwrap_or(Error::Model("it failed".into())))
             }
@@ -408,11 +426,15 @@ impl Bench {
     /// # Errors
     /// Where the beats are not whole, or the design's ports are too narrow for them.
     pub fn start(&mut self, stimulus: Stimulus) -> Result<(), Error> {
-        let s_bytes = self.bytes;
-        let beats = stimulus.flags.len();
-        if stimulus.data.len() != beats * s_bytes {
-            let n = stimulus.data.len();
-            return Err(Error::Model(format!("{n} bytes are not {beats} beats of {s_bytes}")));
+        if stimulus.inputs.len() != self.inputs.len() {
+            let (n, due) = (stimulus.inputs.len(), self.inputs.len());
+            return Err(Error::Model(format!("beats of {n} inputs are given, and it has {due}")));
+        }
+        for (given, (_, bytes)) in stimulus.inputs.iter().zip(&self.inputs) {
+            let (n, beats) = (given.data.len(), given.flags.len());
+            if n != beats * bytes {
+                return Err(Error::Model(format!("{n} bytes are not {beats} beats of {bytes}")));
+            }
         }
         if stimulus.expected.len() != self.outputs.len() {
             let (n, due) = (stimulus.expected.len(), self.outputs.len());
@@ -429,11 +451,28 @@ impl Bench {
                 ..Beats::default()
             }
         };
+        let none_yet =
+            |of: &Given| Accepted { clocks: vec![0; of.flags.len()], ..Accepted::default() };
         let mut response = Response {
+            inputs: stimulus.inputs.iter().map(none_yet).collect(),
             outputs: stimulus.expected.iter().zip(&self.outputs).map(room).collect(),
-            accepted: vec![0; beats],
             ..Response::default()
         };
+        let mut raw_inputs: Vec<(usize, RawGiven)> = vec![];
+        for ((of, given), (place, bytes)) in
+            response.inputs.iter_mut().zip(&stimulus.inputs).zip(&self.inputs)
+        {
+            let raw = RawGiven {
+                data: given.data.as_ptr(),
+                flags: given.flags.as_ptr(),
+                accepted_at: of.clocks.as_mut_ptr(),
+                beats: given.flags.len() as u64,
+                accepted: 0,
+                bytes: *bytes as u32,
+                ready: 0,
+            };
+            raw_inputs.push((*place, raw));
+        }
         let mut raw_outputs: Vec<(usize, RawBeats)> = vec![];
         for ((of, expected), (place, bytes)) in
             response.outputs.iter_mut().zip(&stimulus.expected).zip(&self.outputs)
@@ -452,29 +491,22 @@ impl Bench {
             };
             raw_outputs.push((*place, raw));
         }
-        raw_outputs.sort_by_key(|(place, _)| *place);
-        let raw_outputs: Vec<UnsafeCell<RawBeats>> =
-            raw_outputs.into_iter().map(|(_, raw)| UnsafeCell::new(raw)).collect();
+        let (raw_inputs, raw_outputs) = (in_place(raw_inputs), in_place(raw_outputs));
         let raw = RawResponse {
+            inputs: UnsafeCell::raw_get(raw_inputs.as_ptr()),
             outputs: UnsafeCell::raw_get(raw_outputs.as_ptr()),
-            accepted_at: response.accepted.as_mut_ptr(),
-            accepted: 0,
             clock: 0,
             frame_error_at: u64::MAX,
             reset_broken_at: u64::MAX,
-            s_ready: 0,
         };
         let raw = UnsafeCell::new(raw);
-        let active = self.active.insert(Box::new(Active { stimulus, response, raw, raw_outputs }));
+        let active = Active { stimulus, response, raw, raw_inputs, raw_outputs };
+        let active = self.active.insert(Box::new(active));
         let stimulus = &active.stimulus;
         let raw_stimulus = RawStimulus {
-            data: stimulus.data.as_ptr(),
-            flags: stimulus.flags.as_ptr(),
-            beats: beats as u64,
             linger: stimulus.linger,
             patience: stimulus.patience,
             seed: stimulus.seed,
-            s_bytes: s_bytes as u32,
             gaps: stimulus.gaps.into(),
             stalls: stimulus.stalls.into(),
             pauses: stimulus.pauses.into(),
@@ -502,10 +534,10 @@ impl Bench {
         self.progress(status)
     }
 
-    /// Input beats accepted and beats taken of the first output so far.
-    pub fn passed(&self) -> (u64, u64) {
+    /// Beats taken of the first output so far.
+    pub fn passed(&self) -> u64 {
         let first = self.outputs.first().map_or(0, |(place, _)| *place);
-        self.active.as_ref().map_or((0, 0), |a| (a.raw().accepted, a.raw_output(first).produced))
+        self.active.as_ref().map_or(0, |active| active.raw_output(first).produced)
     }
 
     /// Ends the stimulus and yields what came of it so far.
@@ -526,12 +558,15 @@ impl Bench {
             of.unstable = some(raw.unstable_at);
             of.valid = raw.valid != 0;
         }
-        response.accepted.truncate(raw.accepted as usize);
+        for (of, (place, _)) in response.inputs.iter_mut().zip(&self.inputs) {
+            let raw = active.raw_input(*place);
+            of.clocks.truncate(raw.accepted as usize);
+            of.ready = raw.ready != 0;
+        }
         Response {
             clock: raw.clock,
             frame_error: some(raw.frame_error_at),
             open_in_reset: some(raw.reset_broken_at),
-            s_ready: raw.s_ready != 0,
             ..response
         }
     }

@@ -141,15 +141,15 @@ impl Simulator {
         Model::new(&self.library, seed, wave)
     }
 
-    /// An instance within a bench that drives its AXI4-Stream ports. `bytes` are those of `tdata`
-    /// of an input beat; `outputs` are what the ports of each output begin with, and the bytes of
-    /// `tdata` of one of its beats. All that the design has are named.
+    /// An instance within a bench that drives its AXI4-Stream ports. `inputs` and `outputs` are what
+    /// the ports of each begin with, and the bytes of `tdata` of one of its beats. All that the
+    /// design has are named.
     ///
     /// # Errors
     /// As [`model`](Self::model), and where the design lacks a port of [`axi_stream::PORTS`].
     pub fn bench(
         &self,
-        bytes: usize,
+        inputs: &[(&str, usize)],
         outputs: &[(&str, usize)],
         seed: u64,
         wave: Option<&Path>,
@@ -159,17 +159,8 @@ impl Simulator {
         {
             return Err(Error::port(name, "is needed by the bench, and the design lacks it"));
         }
-        let all = axi_stream::outputs(self.ports());
-        let place = |(name, bytes): &(&str, usize)| {
-            let place = all.iter().position(|own| own == name);
-            let lacks = || Error::port(name, "is an output that the design lacks");
-            Ok((place.ok_or_else(lacks)?, *bytes))
-        };
-        let places: Vec<(usize, usize)> =
-            outputs.iter().map(place).collect::<Result<_, Error>>()?;
-        if let Some(i) = (0..all.len()).find(|i| places.iter().filter(|p| p.0 == *i).count() != 1) {
-            return Err(Error::port(all[i], "is an output that has to be named once"));
-        }
+        let inputs = places("input", inputs, &axi_stream::inputs(self.ports()))?;
+        let outputs = places("output", outputs, &axi_stream::outputs(self.ports()))?;
         let mut model = self.model(seed, wave)?;
         // Inputs that the bench does not know are left alone.
         for port in self.ports() {
@@ -177,6 +168,20 @@ impl Simulator {
                 model.set_bytes(input, &[]);
             }
         }
-        axi_stream::Bench::new(model, bytes, places)
+        axi_stream::Bench::new(model, inputs, outputs)
+    }
+}
+
+/// Of each stream that is named, the place among all those of the design, and the bytes.
+fn places(what: &str, named: &[(&str, usize)], all: &[&str]) -> Result<Vec<(usize, usize)>, Error> {
+    let place = |(name, bytes): &(&str, usize)| {
+        let place = all.iter().position(|own| own == name);
+        let lacks = || Error::port(name, &format!("is an {what} that the design lacks"));
+        Ok((place.ok_or_else(lacks)?, *bytes))
+    };
+    let places: Vec<(usize, usize)> = named.iter().map(place).collect::<Result<_, Error>>()?;
+    match (0..all.len()).find(|i| places.iter().filter(|p| p.0 == *i).count() != 1) {
+        Some(i) => Err(Error::port(all[i], &format!("is an {what} that has to be named once"))),
+        None => Ok(places),
     }
 }

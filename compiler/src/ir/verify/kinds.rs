@@ -80,6 +80,16 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
     }
 }
 
+/// Whether no other input may be beside that of a network with such a layer.
+pub(super) fn is_of_one_input(layer: &Layer) -> bool {
+    match &layer.kind {
+        Kind::Recurrent { along, .. } => *along == Along::Inputs,
+        Kind::Spn(kernel) => kernel.chain.ops.iter().any(|op| matches!(op.kind, OpKind::Product)),
+        Kind::Embedding { .. } => true,
+        _ => false,
+    }
+}
+
 /// The channels of an edge can be just this.
 fn channels(to: &Edge, of: &str, due: impl Fn(usize) -> Check<Range>) -> Check {
     for (c, declared) in to.intervals.iter().enumerate() {

@@ -30,12 +30,16 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         Err(Error::internal(format_args!("dataflow, layer `{}`", layer.name), cause))
     };
     let (edges, layers) = (&dataflow.edges, &dataflow.layers);
-    if layers.is_empty() || edges.len() != layers.len() + 1 {
-        return whole(format!("{} edges for {} layers", edges.len(), layers.len()));
+    // Edges from this one on are those of layers.
+    let first = dataflow.inputs.len() + 1;
+    if layers.is_empty() || edges.len() != layers.len() + first {
+        let (edges, layers, inputs) = (edges.len(), layers.len(), first);
+        return whole(format!("{edges} edges for {layers} layers and {inputs} inputs"));
     }
     let of_head = |edge: usize| dataflow.heads.iter().any(|head| head.edge.index() == edge);
+    let last = edges.len() - 1;
     for (number, edge) in edges.iter().enumerate() {
-        let inner = 0 < number && number < layers.len() && !of_head(number);
+        let inner = first <= number && number < last && !of_head(number);
         if let Err(cause) = edge_is_right(edge, inner) {
             return whole(format!("{} {cause}", named(dataflow, number)));
         }
@@ -55,29 +59,38 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         }
         let mut reads = vec![];
         for id in layer.reads.iter().map(|id| id.index()) {
-            if id > number {
+            if id >= number + first {
                 let cause = format!("reads {}, which is not there yet", named(dataflow, id));
                 return fail(layer, cause);
             }
             read[id] = true;
             reads.push(&edges[id]);
         }
-        if let Err(cause) = kinds::is_right(layer, &reads, &edges[number + 1]) {
+        if let Err(cause) = kinds::is_right(layer, &reads, &edges[number + first]) {
             return fail(layer, cause);
+        }
+        if first > 1 && kinds::is_of_one_input(layer) {
+            return fail(layer, "is in a network of several inputs".into());
+        }
+    }
+    for input in &dataflow.inputs {
+        if !names.insert(input) {
+            return whole(format!("input `{input}` has the name of another, or of a layer"));
         }
     }
     for head in &dataflow.heads {
-        // Edge 0 is the input, and the last one an output already.
+        // The last edge is an output already.
         match read.get(head.edge.index()) {
-            Some(false) if (1..layers.len()).contains(&head.edge.index()) => {}
+            Some(false) if (first..last).contains(&head.edge.index()) => {}
             _ => return whole(format!("head `{}` has an edge that goes elsewhere", head.name)),
         }
         read[head.edge.index()] = true;
         if !names.insert(&head.name) {
-            return whole(format!("head `{}` has the name of another, or of a layer", head.name));
+            let name = &head.name;
+            return whole(format!("head `{name}` has the name of another, of a layer or an input"));
         }
     }
-    match read[..layers.len()].iter().position(|read| !read) {
+    match read[..last].iter().position(|read| !read) {
         Some(edge) => whole(format!("nobody reads {}", named(dataflow, edge))),
         None => Ok(()),
     }
@@ -88,10 +101,13 @@ pub(super) type Check<T = ()> = std::result::Result<T, String>;
 
 /// An edge, in words.
 fn named(dataflow: &Dataflow, edge: usize) -> String {
-    match edge.checked_sub(1).map(|layer| dataflow.layers.get(layer)) {
-        None => "the network's input".into(),
-        Some(Some(layer)) => format!("what layer `{}` yields", layer.name),
-        Some(None) => format!("edge {edge}, which no layer yields"),
+    let Some(further) = edge.checked_sub(1) else { return "the network's input".into() };
+    if let Some(name) = dataflow.inputs.get(further) {
+        return format!("input `{name}`");
+    }
+    match dataflow.layers.get(further - dataflow.inputs.len()) {
+        Some(layer) => format!("what layer `{}` yields", layer.name),
+        None => format!("edge {edge}, which no layer yields"),
     }
 }
 
