@@ -5,8 +5,8 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Activation, Branches, Conv2d, Dense, Edge, Function, Head, Last, Layer, Output, Pool, PoolKind,
-    Provenance, Reverse, Table, Upsample,
+    Activation, Branches, Conv2d, Dense, Edge, Function, Head, Input, Last, Layer, Output, Pool,
+    PoolKind, Provenance, Reverse, Table, Upsample,
 };
 use strassenc_runtime::{Along, Extent, Format, Join, Model, Shape};
 
@@ -85,6 +85,22 @@ pub fn headed_model(seed: u64) -> Model {
     let (edge, layers) = (model.input(), model.layers.clone());
     while !model.has_heads() {
         model.layers = builder.headed(layers.clone(), edge);
+    }
+    model.validate().expect("a random model is valid");
+    model
+}
+
+/// An [`image_model`], or a [`headed_model`], with further inputs, at least one: shortcuts that begin
+/// with one, between its layers and in the branches of others.
+pub fn several_model(seed: u64) -> Model {
+    let mut model = if seed.is_multiple_of(2) { image_model(seed) } else { headed_model(seed) };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(10);
+    let mut builder =
+        Builder { up: rng.clone(), acts: rng.clone(), grow: rng.clone(), rng, layers: 200 };
+    let (edge, layers) = (model.input(), model.layers.clone());
+    while model.inputs().len() == 1 {
+        model.layers = builder.joined(layers.clone(), edge);
     }
     model.validate().expect("a random model is valid");
     model
@@ -354,6 +370,75 @@ impl Builder {
             self.conv2d(edge, None, true)
         });
         Layer::Head(Head { name, layers })
+    }
+
+    /// The layers with further inputs among them.
+    fn joined(&mut self, layers: Vec<Layer>, mut edge: (Shape, Format)) -> Vec<Layer> {
+        let mut all = vec![];
+        for mut layer in layers {
+            if self.rng.random_ratio(1, 3) {
+                all.push(self.join_input(edge));
+            }
+            let yields = layer.yields(edge).unwrap();
+            if let Layer::Branches(branches) = &mut layer {
+                if self.rng.random() {
+                    branches.body = self.joined(std::mem::take(&mut branches.body), edge);
+                }
+                // What is beside the body may be an input as it is.
+                if branches.shortcut.is_empty() && self.rng.random() {
+                    let channels = match branches.join {
+                        Join::Add => edge.0.channels,
+                        Join::Concat => yields.0.channels - self.channels(&branches.body, edge),
+                    };
+                    let input = self.input(Shape { channels, ..yields.0 });
+                    branches.shortcut = vec![input];
+                }
+            }
+            edge = yields;
+            all.push(layer);
+        }
+        all
+    }
+
+    fn channels(&self, layers: &[Layer], edge: (Shape, Format)) -> usize {
+        layers.iter().fold(edge, |edge, layer| layer.yields(edge).unwrap()).0.channels
+    }
+
+    /// An image of that shape, which may be a vector in all but name.
+    fn input(&mut self, Shape { height, width, channels }: Shape) -> Layer {
+        let shape = match height * width {
+            1 if self.rng.random() => vec![channels],
+            _ => vec![height, width, channels],
+        };
+        let edge = Edge { shape, format: any_format(&mut self.rng) };
+        Layer::Input(Input { name: self.name("in"), edge })
+    }
+
+    /// A sum of a convolution and of what is made of a further input; what leaves is as what enters.
+    fn join_input(&mut self, edge: (Shape, Format)) -> Layer {
+        let body = vec![self.branch(edge, edge.0.channels)];
+        let mut shortcut = vec![];
+        if self.rng.random_ratio(1, 3) {
+            shortcut.push(self.input(edge.0));
+        } else {
+            let channels = self.rng.random_range(1..=4);
+            let size = Extent { h: 2 - edge.0.height % 2, w: 2 - edge.0.width % 2 };
+            let smaller = size != Extent::ONE && self.rng.random();
+            let size = if smaller { size } else { Extent::ONE };
+            let (height, width) = (edge.0.height / size.h, edge.0.width / size.w);
+            shortcut.push(self.input(Shape { height, width, channels }));
+            let of = shortcut[0].yields(edge).unwrap();
+            if self.rng.random_ratio(1, 4) {
+                shortcut.push(self.head(of));
+            }
+            shortcut.push(self.branch(of, edge.0.channels));
+            if smaller {
+                let name = self.name("upsample");
+                shortcut.push(Layer::Upsample(Upsample { name, size }));
+            }
+        }
+        let (name, join, format) = (self.name("add"), Join::Add, edge.1);
+        Layer::Branches(Branches { name, body, shortcut, join, format })
     }
 
     fn pool(&mut self, (shape, _): (Shape, Format)) -> Layer {

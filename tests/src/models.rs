@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::iter;
 use strassenc_runtime::model::{Bilinear, Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, Network, random};
 
@@ -235,22 +236,24 @@ fn bilinear(
 /// vectors, of which every other one has each element at one of its ends.
 pub fn inputs(model: &Model, random: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
-    let mut vectors = vec![vec![lo; n], vec![hi; n], vec![0; n]];
-    for i in 0..n {
-        for end in [lo, hi] {
-            let mut v = vec![0; n];
-            v[i] = end;
+    let ends = |(n, format): (usize, Format)| iter::repeat_n([format.min(), format.max()], n);
+    let ends: Vec<[i64; 2]> = model.columns().into_iter().flat_map(ends).collect();
+    let all = |end: usize| ends.iter().map(|both| both[end]).collect();
+    let mut vectors = vec![all(0), all(1), vec![0; ends.len()]];
+    for (i, both) in ends.iter().enumerate() {
+        for end in both {
+            let mut v = vec![0; ends.len()];
+            v[i] = *end;
             vectors.push(v);
         }
     }
     for k in 0..random {
-        let pick = |rng: &mut ChaCha8Rng| match (k % 2, rng.random_bool(0.5)) {
-            (0, true) => lo,
-            (0, false) => hi,
-            _ => rng.random_range(lo..=hi),
+        let mut pick = |[lo, hi]: &[i64; 2]| match (k % 2, rng.random_bool(0.5)) {
+            (0, true) => *lo,
+            (0, false) => *hi,
+            _ => rng.random_range(*lo..=*hi),
         };
-        vectors.push((0..n).map(|_| pick(&mut rng)).collect());
+        vectors.push(ends.iter().map(&mut pick).collect());
     }
     vectors
 }

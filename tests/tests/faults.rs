@@ -14,7 +14,7 @@ use strassenc::ir::{Kind, Layer};
 use strassenc::lower::lower;
 use strassenc::schedule::{self, Limit};
 use strassenc::simulate::{
-    Bench, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
+    Bench, Failure, Given, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
 };
 use strassenc::tools::Tools;
 use strassenc_runtime::{Format, Kind as ErrorKind, Model, golden};
@@ -200,12 +200,12 @@ fn network(tools: &Tools) -> (Simulator, Vec<Vec<i64>>, Vec<Vec<i64>>) {
 
 /// The beats of `vectors`, with as many output beats expected as `expected` vectors have.
 fn beats(signature: &Signature, vectors: &[Vec<i64>], expected: usize) -> Stimulus {
-    let (mut data, mut flags) = (vec![], vec![]);
+    let mut given = Given::default();
     for vector in vectors {
-        signature.input.encode(vector, false, &mut data, &mut flags);
+        signature.input.encode(vector, false, &mut given.data, &mut given.flags);
     }
-    let expected = vec![expected * signature.output.beats];
-    Stimulus { data, flags, expected, linger: 100, patience: 1000, ..Stimulus::default() }
+    let (inputs, expected) = (vec![given], vec![expected * signature.output.beats]);
+    Stimulus { inputs, expected, linger: 100, patience: 1000, ..Stimulus::default() }
 }
 
 fn outputs(core: &mut Bench, signature: &Signature) -> Vec<Vec<i64>> {
@@ -289,9 +289,9 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
     for (early, lost) in [(true, 2), (false, 2)] {
         let mut stimulus = beats(signature, &vectors, vectors.len() - lost);
         let wrong = 4 * frame - 1;
-        stimulus.flags[wrong] &= !LAST;
+        stimulus.inputs[0].flags[wrong] &= !LAST;
         if early {
-            stimulus.flags[wrong - 1] |= LAST;
+            stimulus.inputs[0].flags[wrong - 1] |= LAST;
         }
         let mut core = simulator.core(1, None).unwrap();
         core.reset(2).unwrap();
@@ -299,7 +299,7 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
         assert_eq!(core.run(100_000).unwrap(), Progress::Done);
         let response = core.finish();
         let raised = response.frame_error.expect("frame_error");
-        let noticed = response.accepted[if early { wrong - 1 } else { wrong }];
+        let noticed = response.inputs[0].clocks[if early { wrong - 1 } else { wrong }];
         assert!((noticed + 1..=noticed + 3).contains(&raised), "{noticed} {raised}");
         let bytes = signature.output.beats * signature.output.beat_bytes();
         let data = response.outputs[0].data.chunks(bytes);

@@ -7,7 +7,7 @@ use strassenc_runtime::model::{
 };
 use strassenc_runtime::train::fake_quantised;
 use strassenc_runtime::{Extent, Format, Join, Shape, golden, model_file};
-use strassenc_tests::{headed_model, image_model, inputs};
+use strassenc_tests::{headed_model, image_model, inputs, several_model};
 
 /// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose
 /// pads are not read.
@@ -305,11 +305,17 @@ fn taps_that_only_see_padding_take_no_additions() {
 #[test]
 fn fake_quantised_images_are_golden_s() {
     for seed in 0..300 {
-        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
+        let model = match seed % 4 {
+            1 => several_model(seed),
+            3 => headed_model(seed),
+            _ => image_model(seed),
+        };
         let vectors = inputs(&model, 6, seed);
-        let unit = 2f64.powi(-model.input.format.frac);
-        let x = Array2::from_shape_fn((vectors.len(), vectors[0].len()), |(i, j)| {
-            vectors[i][j] as f64 * unit
+        let units: Vec<f64> = (model.columns().into_iter())
+            .flat_map(|(n, format)| std::iter::repeat_n(2f64.powi(-format.frac), n))
+            .collect();
+        let x = Array2::from_shape_fn((vectors.len(), units.len()), |(i, j)| {
+            vectors[i][j] as f64 * units[j]
         });
         let y = fake_quantised(&model, x.view()).unwrap();
         let up: Array1<f64> =
@@ -325,7 +331,11 @@ fn fake_quantised_images_are_golden_s() {
 #[test]
 fn files_hold_images_and_what_is_wrong_is_named() {
     for seed in 0..100 {
-        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
+        let model = match seed % 4 {
+            1 => several_model(seed),
+            3 => headed_model(seed),
+            _ => image_model(seed),
+        };
         assert_eq!(model_file::from_bytes(&model_file::to_bytes(&model).unwrap()).unwrap(), model);
     }
     let model = (0..)

@@ -12,6 +12,7 @@ mod faults;
 mod guide;
 mod images;
 mod import;
+mod inputs;
 mod integers;
 mod kernels;
 mod levels;

@@ -20,13 +20,13 @@ use strassenc::ir::gated::{Cell, Curve, Function};
 use strassenc::ir::{self, Dataflow, EdgeId, Kernel, Kind, OpKind, Role, Windows};
 use strassenc::lower::lower;
 use strassenc::multipliers::Multipliers;
-use strassenc::stream::primitive::{Register, Table};
+use strassenc::stream::primitive::{Collector, Register, Table};
 use strassenc::stream::{self, Engine, Graph, Lines, Primitive, StreamId};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{self as runtime, Along, Format, Model};
 use strassenc_tests::{
     any_decisions, any_streams, headed_model, image_model, lowered, property, random_engines,
-    random_model, recipes, recurrent_model, row_model, sequence_model,
+    random_model, recipes, recurrent_model, row_model, sequence_model, several_model,
 };
 
 /// Changes what it is named after, in layer `number`; whether the layer has it.
@@ -677,6 +677,69 @@ fn every_mutation_of_heads_is_refused() {
             let mut wrong = right.clone();
             mutate(&mut wrong);
             assert!(refused(&wrong, &model), "{name} is accepted");
+        }
+        let (graph, dataflow, layers) = assembled(&model, seed);
+        let engines: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
+        for (name, mutate) in &of_graph {
+            let mut wrong = graph.clone();
+            mutate(&mut wrong);
+            let proved =
+                stream::verify(&wrong).and_then(|()| stream::prove(&wrong, &dataflow, &engines));
+            assert!(proved.is_err(), "{name} is accepted");
+        }
+    }
+}
+
+/// Which edges enter the network beside the first layer's input, and the streams of the core that
+/// they are.
+#[test]
+fn every_mutation_of_further_inputs_is_refused() {
+    type MutateInputs = fn(&mut Dataflow);
+    let of_dataflow: [(&str, MutateInputs); 8] = [
+        ("name", |d| d.inputs[0] += "_"),
+        ("input less", |d| drop(d.inputs.pop())),
+        ("input more", |d| d.inputs.push("another".into())),
+        ("edge less", |d| drop(d.edges.remove(1))),
+        ("bits", |d| d.edges[1].format.bits += 1),
+        ("sign", |d| d.edges[1].format.signed ^= true),
+        ("interval", |d| d.edges[1].intervals[0].hi -= 1),
+        ("reader", |d| {
+            let reads = d.layers.iter_mut().flat_map(|layer| &mut layer.reads);
+            reads.filter(|id| id.0 == 1).for_each(|id| id.0 = 0);
+        }),
+    ];
+    type MutateStreams = fn(&mut Graph);
+    let of_graph: [(&str, MutateStreams); 7] = [
+        ("name", |g| g.inputs[0].name += "_"),
+        ("stream", |g| g.inputs[0].stream = StreamId(0)),
+        ("beats", |g| g.inputs[0].beats.beats += 1),
+        ("input less", |g| drop(g.inputs.pop())),
+        ("input more", |g| g.inputs.push(g.inputs[0].clone())),
+        ("format", |g| {
+            let stream = g.inputs[0].stream.index();
+            g.streams[stream].format.frac += 1;
+            g.inputs[0].beats.format.frac += 1;
+        }),
+        ("frames that are dropped", |g| {
+            let framer = g.nodes.iter_mut().find(|node| node.name == "framer").unwrap();
+            let words = g.streams[framer.inputs[0].index()].words;
+            framer.primitive = Collector { beats: words }.into();
+        }),
+    ];
+    for (seed, model) in (0..24).map(|seed| (seed, several_model(seed))) {
+        let right = lower(&model).unwrap();
+        ir::verify(&right).and_then(|()| ir::prove(&right, &model)).unwrap();
+        for (name, mutate) in &of_dataflow {
+            let mut wrong = right.clone();
+            mutate(&mut wrong);
+            assert!(refused(&wrong, &model), "{name} is accepted");
+        }
+        // Two inputs in each other's place.
+        if right.inputs.len() > 1 {
+            let mut wrong = right.clone();
+            wrong.inputs.swap(0, 1);
+            wrong.edges.swap(1, 2);
+            assert!(refused(&wrong, &model), "other order is accepted");
         }
         let (graph, dataflow, layers) = assembled(&model, seed);
         let engines: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();

@@ -19,7 +19,7 @@ use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{
     any_decisions, any_streams, described, headed_model, image_model, inputs, lowered,
-    random_engines, tools,
+    random_engines, several_model, tools,
 };
 
 /// A core with random engines; every other one without a hardware multiplier.
@@ -41,10 +41,19 @@ fn compiled_with(model: &Model, seed: u64, options: Options) -> Compiled {
     compile(model, &options, &|_| {}, &|| false).unwrap()
 }
 
+/// One of three kinds: images, with heads at times, and with further inputs at times.
+fn any_images(seed: u64) -> Model {
+    match seed % 4 {
+        1 => several_model(seed),
+        3 => headed_model(seed),
+        _ => image_model(seed),
+    }
+}
+
 #[test]
 fn the_image_ir_computes_what_golden_does() {
     for seed in 0..400 {
-        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
+        let model = any_images(seed);
         let asked = any_decisions(&model, seed);
         let lowered = lowered(&model, &asked);
         ir::verify(&lowered).unwrap();
@@ -68,7 +77,7 @@ fn the_image_ir_computes_what_golden_does() {
 fn every_engine_computes_what_its_layer_does() {
     let mut folded = 0;
     for seed in 0..150 {
-        let model = image_model(seed);
+        let model = any_images(seed);
         let compiled = compiled(&model, seed, [Beat::Any; 2]);
         for x in inputs(&model, 2, seed).into_iter().rev().take(4) {
             let edges = ir::interpret(&compiled.dataflow, &x).unwrap();
@@ -86,7 +95,8 @@ fn every_engine_computes_what_its_layer_does() {
                     .collect();
                 let patches = schedule::simulate(&layer.circuit, &layer.pipeline, &windows);
                 let z = kernel.place(&patches);
-                assert_eq!(z, edges[number + 1], "seed {seed}, layer {}", ir.name);
+                let own = &edges[compiled.dataflow.edge_of(number).index()];
+                assert_eq!(z, *own, "seed {seed}, layer {}", ir.name);
             }
         }
         folded += compiled.layers.iter().filter(|l| matches!(l, LayerEngine::Folded(_))).count();
@@ -101,7 +111,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     let (mut repacked, mut kept, mut joined, mut enlarged, mut told) = (0, 0, [0; 2], 0, [0; 2]);
     let mut activations = [0; 2];
     for seed in 0..40 {
-        let model = if seed % 4 == 3 { headed_model(seed) } else { image_model(seed) };
+        let model = any_images(seed);
         let (beats, frames) = any_streams(seed);
         let compiled = decided(&model, seed, beats);
         let options = emit::Options { frames, clock_enable: seed % 4 == 1, ..Default::default() };
@@ -123,9 +133,8 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
                 _ => {}
             }
         }
-        let outputs = emitted.signature.outputs().map(|(_, stream)| stream);
-        kept +=
-            outputs.chain([&emitted.signature.input]).filter(|stream| stream.has_keep()).count();
+        let streams = emitted.signature.inputs().chain(emitted.signature.outputs());
+        kept += streams.filter(|(_, stream)| stream.has_keep()).count();
         let sources = Sources::from(&emitted);
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();

@@ -19,7 +19,7 @@ use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{
     any_decisions, any_search, any_streams, headed_model, image_model, lowered, random_engines,
-    random_model, recipes, row_model, sequence_model,
+    random_model, recipes, row_model, sequence_model, several_model,
 };
 
 fn models() -> impl Strategy<Value = Model> {
@@ -27,6 +27,7 @@ fn models() -> impl Strategy<Value = Model> {
         2 => recipes().prop_map(|recipe| random_model(&recipe)),
         1 => any::<u64>().prop_map(image_model),
         1 => any::<u64>().prop_map(headed_model),
+        1 => any::<u64>().prop_map(several_model),
         1 => any::<u64>().prop_map(sequence_model),
         1 => any::<u64>().prop_map(row_model),
     ]

@@ -73,7 +73,7 @@ fn ports_that_are_not_there_are_named() {
     assert!(told.contains("clk") && told.contains("x100"), "{told}");
     let told = simulator.output("z").unwrap_err().to_string();
     assert!(told.contains("y__100") && !told.contains("clk"), "{told}");
-    let told = simulator.bench(1, &[("m_axis", 1)], 1, None).err().unwrap().to_string();
+    let told = simulator.bench(&[], &[("m_axis", 1)], 1, None).err().unwrap().to_string();
     assert_eq!(told, "port `aclk`: is needed by the bench, and the design lacks it");
 }
 
@@ -134,11 +134,11 @@ endmodule
 
 #[test]
 fn a_bench_drives_streams_of_the_fewest_ports() {
-    use strassenc_verilator::axi_stream::{Progress, Stimulus};
+    use strassenc_verilator::axi_stream::{Given, Progress, Stimulus};
     let design = Design::of("double", [("double.v", DOUBLE)]);
     let simulator = build(&design, false).unwrap();
     for (gaps, stalls) in [(false, false), (true, true)] {
-        let mut bench = simulator.bench(1, &[("m_axis", 2)], 3, None).unwrap();
+        let mut bench = simulator.bench(&[("s_axis", 1)], &[("m_axis", 2)], 3, None).unwrap();
         bench.reset(2).unwrap();
         let data: Vec<u8> = (0..=255).collect();
         let flags = vec![0; data.len()];
@@ -146,8 +146,7 @@ fn a_bench_drives_streams_of_the_fewest_ports() {
         let patience = 1000;
         bench
             .start(Stimulus {
-                data,
-                flags,
+                inputs: vec![Given { data, flags }],
                 expected,
                 patience,
                 gaps,
@@ -164,7 +163,9 @@ fn a_bench_drives_streams_of_the_fewest_ports() {
         assert_eq!(out.data, doubled);
         assert_eq!((out.produced, out.unstable), (256, None));
         if !gaps {
-            assert!(out.taken.iter().zip(&response.accepted).all(|(out, at)| *out == at + 1));
+            assert!(
+                out.taken.iter().zip(&response.inputs[0].clocks).all(|(out, at)| *out == at + 1)
+            );
         }
     }
 }

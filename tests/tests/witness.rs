@@ -214,6 +214,7 @@ fn kinds(layers: &[Layer]) -> BTreeSet<&'static str> {
                 kinds.insert("head");
                 kinds.append(&mut self::kinds(&head.layers));
             }
+            Layer::Input(_) => drop(kinds.insert("input")),
             Layer::Embedding(_) => drop(kinds.insert("embedding")),
             Layer::CharCnn(_) => drop(kinds.insert("char-CNN")),
             Layer::Highway(_) => drop(kinds.insert("highway")),
