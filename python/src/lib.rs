@@ -25,6 +25,7 @@ mod _strassenc {
     use strassenc::simulate::{Simulator, Sources};
     use strassenc::{cli, simulate};
     use strassenc_runtime::data::Values;
+    use strassenc_runtime::model::Edge;
     use strassenc_runtime::train::{self, Given, ImageCheckpoint, SequenceCheckpoint, Tensors};
     use strassenc_runtime::{files, model_file, onnx};
 
@@ -84,6 +85,15 @@ mod _strassenc {
         #[getter]
         fn input_shape(&self) -> Vec<usize> {
             self.0.input.shape.clone()
+        }
+
+        /// The name and the shape of each input: `x`, then `x_NAME` of each further one.
+        #[getter]
+        fn inputs(&self) -> Vec<(String, Vec<usize>)> {
+            let named = |(name, edge): (Option<&str>, &Edge)| {
+                (name.map_or("x".into(), |name| format!("x_{name}")), edge.shape.clone())
+            };
+            self.0.inputs().into_iter().map(named).collect()
         }
 
         /// Whether it is signed, its bits, and its fractional bits.

@@ -68,7 +68,7 @@ class Model:
         """
         whole, layers = described(description, weights)
         samples = np.asarray(x, np.float64)
-        elements = int(np.prod(whole["input"]["shape"]))
+        elements = _elements(whole)
         if samples.size == 0 or samples.size % elements:
             cause = f"has the shape {list(samples.shape)}"
             help = f"give one sample at least, each of {elements} elements"
@@ -93,8 +93,14 @@ class Model:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of a sample, of an image (height, width) or (height, width, channels)."""
+        """The shape of a sample, of an image (height, width) or (height, width, channels); of a
+        network of several inputs that of what enters its first layer."""
         return tuple(self._native.input_shape)
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input by name: `x`, then `x_NAME` of each further one."""
+        return {name: tuple(shape) for name, shape in self._native.inputs}
 
     @property
     def outputs(self) -> int:
@@ -111,13 +117,14 @@ class Model:
         format = f"{'s' if signed else 'u'}{bits} · 2^{-frac}"
         return f"<Model {self.name}: {self.input_shape} of {format} → {self.outputs}>"
 
-    def infer(self, x: ArrayLike) -> NDArray[Any]:
+    def infer(self, x: ArrayLike | Mapping[str, ArrayLike]) -> NDArray[Any]:
         """Golden's outputs: `[n, outputs]` for samples `[n, *input_shape]`, `[outputs]` for one.
 
         Integers are those of the input's format, and so are the outputs (int64); floats are real
         values, which are rounded to that format, and the outputs are real values (float64). Samples
         may be flat, `[n, elements]`; channels of images come last. The samples of a network of
-        sequences are one sequence.
+        sequences are one sequence. Of a network of several inputs `x` has the array of each by the
+        names of `inputs`, or flat samples with the elements of each in turn.
         """
         samples = _Samples(self._native, x, "infer")
         return samples.outputs(self._native.infer(samples.integers))
@@ -219,7 +226,7 @@ class Core:
 
     def simulate(
         self,
-        x: ArrayLike,
+        x: ArrayLike | Mapping[str, ArrayLike],
         *,
         gaps: bool = False,
         backpressure: bool = False,
@@ -267,9 +274,18 @@ class Core:
 class _Samples:
     """Samples that a user gave, as the integers `[n, elements]` that a network takes."""
 
-    def __init__(self, model: _strassenc.Model, given: ArrayLike, place: str) -> None:
-        x, shape = np.asarray(given), tuple(model.input_shape)
-        elements = int(np.prod(shape))
+    def __init__(
+        self,
+        model: _strassenc.Model,
+        given: ArrayLike | Mapping[str, ArrayLike],
+        place: str,
+    ) -> None:
+        shapes = {name: tuple(shape) for name, shape in model.inputs}
+        if isinstance(given, Mapping):
+            given = _side_by_side(given, shapes, place)
+        elements = sum(int(np.prod(shape)) for shape in shapes.values())
+        # Of several inputs a sample is flat.
+        x, shape = np.asarray(given), shapes["x"] if len(shapes) == 1 else (elements,)
         one = x.shape == shape or x.shape == (elements,)
         many = x.shape[1:] == shape or x.shape[1:] == (elements,)
         if not one and not many:
@@ -301,3 +317,44 @@ class _Samples:
         """A row for each sample; the row itself of one that was given alone."""
         row: NDArray[Any] = integers[0] if self._one else integers
         return row
+
+
+def _elements(description: Mapping[str, Any]) -> int:
+    """Elements of a sample, all inputs included."""
+
+    def of(layers: Sequence[Any]) -> int:
+        count = 0
+        items = (item for layer in layers if isinstance(layer, dict) for item in layer.items())
+        for kind, inner in items:
+            if kind == "input":
+                count += int(np.prod(inner["shape"]))
+            elif isinstance(inner, dict):
+                count += sum(of(inner.get(key, [])) for key in ("body", "shortcut", "layers"))
+        return count
+
+    return int(np.prod(description["input"]["shape"])) + of(description["layers"])
+
+
+def _side_by_side(
+    given: Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]], place: str
+) -> NDArray[Any]:
+    """Samples with the elements of each input in turn, `[n, elements]`, or one, `[elements]`."""
+    if given.keys() != shapes.keys():
+        cause = f"has {', '.join(given) or 'nothing'}, the network takes {', '.join(shapes)}"
+        raise Error("input", f"{place}, x", cause)
+    arrays = {name: np.asarray(given[name]) for name in shapes}
+    counts = set()
+    for name, shape in shapes.items():
+        own = arrays[name].shape
+        if own[len(own) - len(shape) :] != shape or len(own) > len(shape) + 1:
+            wanted = f"[n, {', '.join(map(str, shape))}]"
+            cause = f"has the shape {list(own)}, the network takes {wanted}"
+            raise Error("input", f"{place}, {name}", cause)
+        counts.add(own[: len(own) - len(shape)])
+    if len(counts) > 1:
+        raise Error("input", f"{place}, x", "has other numbers of samples for some inputs")
+    if len({array.dtype.kind == "f" for array in arrays.values()}) > 1:
+        help = "give integers of each input's format, or real values of all"
+        raise Error("input", f"{place}, x", "holds integers and floats", help)
+    (count,) = counts
+    return np.concatenate([array.reshape(*count, -1) for array in arrays.values()], axis=-1)

@@ -26,7 +26,7 @@ fn tools() -> Tools {
 
 /// Compares with golden; the vectors of a recurrent network are one sequence.
 fn agrees(witness: Witness, tools: &Tools, model: &Model, vectors: &[Vec<i64>]) {
-    let x = Array2::from_shape_fn((vectors.len(), model.input.elements()), |(i, j)| vectors[i][j]);
+    let x = Array2::from_shape_fn((vectors.len(), model.elements()), |(i, j)| vectors[i][j]);
     let y = witness.outputs(tools, model, x.view()).unwrap();
     let golden = golden::outputs(model, x.view(), &|| Ok(())).unwrap();
     assert_eq!(y.dim(), golden.dim());

@@ -195,8 +195,10 @@ impl Report {
             "{{inferences_per_second}} inferences a second at {{clock_mhz}} MHz, {{ii}} {} apart",
             plural(self.ii as usize, "clock", "clocks")
         ));
+        // Of an image that grows, say.
+        let early = if self.latency < 0 { ", which leaves before it" } else { "" };
         all.push(format!(
-            "{{latency}} {} of latency from the last beat in to the first beat out: \
+            "{{latency}} {} of latency from the last beat in to the first beat out{early}: \
                  {{latency_us:.2}} µs",
             plural(self.latency.unsigned_abs() as usize, "clock", "clocks")
         ));

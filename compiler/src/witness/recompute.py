@@ -4,7 +4,8 @@
     recompute.py MODEL INPUTS.npy -o OUTPUTS.npy           writes the outputs, int64 [samples, n_out]
     recompute.py MODEL INPUTS.npy --compare OUTPUTS.npy    compares them with others; exit status 1 where they differ
 
-INPUTS.npy holds integers of the network's input format, [samples, ...]; for a network with a state they are one sequence.
+INPUTS.npy holds integers of the network's input format, [samples, ...], of several inputs the elements of each in turn;
+for a network with a state they are one sequence.
 """
 
 import argparse
@@ -134,9 +135,10 @@ def pool(layer, x, format):
     return windows(x, size, stride, pad, count, 0).sum(axis=(3, 4)), format
 
 
-def infer(layers, tensors, x, format, heads):
+def infer(layers, tensors, x, format, further, heads):
     """Images [samples, h, w, channels] that the layers make of images x in this format, and their
-    format, all int64 (section 6); outputs of heads are appended to `heads`."""
+    format, all int64 (section 6); further inputs come from the iterator `further`, outputs of heads
+    are appended to `heads`."""
     for layer in layers:
         tensor = lambda field: tensors[f"{layer['name']}.{field}"]
         if layer["kind"] == "pool":
@@ -150,7 +152,11 @@ def infer(layers, tensors, x, format, heads):
             x, format = activation(layer["function"], tensor, x, format)
             continue
         if layer["kind"] == "head":
-            heads.append(infer(layer["layers"], tensors, x, format, [])[0].reshape(len(x), -1))
+            outputs, _ = infer(layer["layers"], tensors, x, format, further, [])
+            heads.append(outputs.reshape(len(x), -1))
+            continue
+        if layer["kind"] == "input":
+            x, format = next(further), layer["format"]
             continue
         if layer["kind"] == "embedding":
             table, format = tensor("table"), layer["format"]
@@ -179,7 +185,7 @@ def infer(layers, tensors, x, format, heads):
             continue
         if layer["kind"] in ("residual", "concat"):
             (a, f), (b, g) = (
-                infer(layer[branch], tensors, x, format, heads) for branch in ("body", "shortcut")
+                infer(layer[branch], tensors, x, format, further, heads) for branch in ("body", "shortcut")
             )
             frac = max(f["frac"], g["frac"])
             a, b, format = a << (frac - f["frac"]), b << (frac - g["frac"]), layer["format"]
@@ -299,6 +305,15 @@ def gru(layer, tensor, four, c):
     return c, np.clip(shift(c, np.array(cell["frac"] - hidden["frac"])), *limits(hidden))
 
 
+def edges(layers):
+    """The input layers, in the order in which they stand."""
+    for layer in layers:
+        if layer["kind"] == "input":
+            yield layer
+        for branch in ("body", "shortcut", "layers"):
+            yield from edges(layer.get(branch, []))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -313,17 +328,20 @@ def main():
     if inputs.dtype.kind not in "iu":
         refuse(f"inputs must be integers, not {inputs.dtype}")
     x = inputs.astype(np.int64).reshape(len(inputs), -1)
-    elements = int(np.prod(document["input"]["shape"]))
-    if x.shape[1] != elements:
-        refuse(f"inputs have {x.shape[1]} elements, the network takes {elements}")
-    least, greatest = limits(document["input"]["format"])
-    if ((x < least) | (x > greatest)).any():
-        refuse(f"inputs exceed the input format, {least} to {greatest}")
-
-    images = x.reshape(len(x), *image_shape(document["input"]["shape"]))
+    entering = [document["input"], *edges(document["layers"])]
+    ends = np.cumsum([int(np.prod(edge["shape"])) for edge in entering])
+    if x.shape[1] != ends[-1]:
+        refuse(f"inputs have {x.shape[1]} elements, the network takes {ends[-1]}")
+    images = []
+    for edge, own in zip(entering, np.split(x, ends[:-1], axis=1)):
+        least, greatest = limits(edge["format"])
+        if ((own < least) | (own > greatest)).any():
+            refuse(f"inputs exceed the input format, {least} to {greatest}")
+        images.append(own.reshape(len(x), *image_shape(edge["shape"])))
+    first, *further = images
     heads = []
     format = document["input"]["format"]
-    last = infer(document["layers"], tensors, images, format, heads)[0].reshape(len(x), -1)
+    last = infer(document["layers"], tensors, first, format, iter(further), heads)[0].reshape(len(x), -1)
     outputs = np.concatenate([last, *heads], axis=1)
     if args.o:
         np.save(args.o, outputs)

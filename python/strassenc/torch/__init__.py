@@ -9,8 +9,9 @@
     sc.torch.export(net, "run", x[:1], data="npy:FOLDER")
     model = sc.resume("run")                      # phase 3, on the integers of the hardware
 
-Images are `[n, channels, height, width]` and signals `[n, channels, T]` here, as PyTorch has them;
-`save_data` turns them. Float outputs and gradients equal those of `strassenc train` on the same weights.
+Images are `[n, channels, height, width]` and signals `[n, channels, T]` here, as PyTorch has them,
+and signals for recurrent layers `[n, T, channels]`; `save_data` turns them. Float outputs and
+gradients equal those of `strassenc train` on the same weights.
 """
 
 try:
@@ -20,8 +21,15 @@ except ImportError as e:
 
 from ._export import describe, export, save_data
 from ._factors import from_torch
-from ._layers import Residual, SPNConv1d, SPNConv2d, SPNLinear
-from ._recurrent import SPNLSTM
+from ._layers import (
+    Residual,
+    SPNConv1d,
+    SPNConv2d,
+    SPNConvTranspose1d,
+    SPNConvTranspose2d,
+    SPNLinear,
+)
+from ._recurrent import SPNGRU, SPNLSTM
 from ._phases import Phases, distillation_loss
 from ._ternary import ternarise
 
@@ -30,6 +38,9 @@ __all__ = [
     "Residual",
     "SPNConv1d",
     "SPNConv2d",
+    "SPNConvTranspose1d",
+    "SPNConvTranspose2d",
+    "SPNGRU",
     "SPNLSTM",
     "SPNLinear",
     "describe",

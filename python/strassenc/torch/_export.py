@@ -16,9 +16,27 @@ from torch import Tensor, nn
 from .. import _strassenc
 from .._error import Error
 from .._words import Path
-from ._layers import SPN, SPNConv1d, SPNConv2d, pair
-from ._recurrent import SPNLSTM
-from ._trace import OURS, Chain, Join, Step, ends_linearly, trace
+from ._layers import (
+    SPN,
+    SPNConv1d,
+    SPNConv2d,
+    SPNConvTranspose1d,
+    SPNConvTranspose2d,
+    pair,
+)
+from ._recurrent import Direction, SPNGRU, SPNLSTM
+from ._trace import (
+    OURS,
+    Chain,
+    Join,
+    Last,
+    Reverse,
+    Step,
+    Traced,
+    ends_linearly,
+    leaky,
+    trace,
+)
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -26,8 +44,11 @@ Weights = dict[str, NDArray[np.float32]]
 def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
     """The layers of a network as a description has them, and its numbers by their names in a
     checkpoint. `x` are samples, `[n, features]`, `[n, channels, height, width]` or `[n, channels,
-    T]`, or sequences of indices, `[n, steps]`."""
-    traced = trace(net, x, begins=False)
+    T]` or `[n, T, channels]`, as the network takes them, or sequences of indices, `[n, steps]`."""
+    return _describe(trace(net, x, begins=False))
+
+
+def _describe(traced: Traced) -> tuple[list[Any], Weights]:
     weights: Weights = {}
     sequences = isinstance(traced.steps[0].module, nn.Embedding)
     # Linear layers are numbered; of a network of sequences all that have numbers.
@@ -52,16 +73,31 @@ def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
                     rows, units = module.weight.shape
                     note({"table": module.weight})
                     layers.append({"embedding": {"rows": rows, "units": units}})
-                case SPNLSTM():
-                    note(_of_lstm(module))
-                    keys = {"units": module.hidden_size, "r": module.r}
-                    layers.append({"lstm": {**keys, "threshold": module.of_x.threshold}})
+                case SPNLSTM() | SPNGRU():
+                    for direction in module.directions:
+                        note(_of_direction(direction))
+                    keys: dict[str, Any] = {"units": module.hidden_size, "r": module.r}
+                    keys["threshold"] = module.threshold
+                    if module.bidirectional:
+                        keys["bidirectional"] = True
+                    layers.append({"lstm" if isinstance(module, SPNLSTM) else "gru": keys})
                 case SPN():
                     _check_norms(item, last=item is last, sequences=sequences)
-                    note(_numbers(module, item.reads[0].image))
-                    layers.append(_described(module))
+                    # Those of a signal [n, T, channels] are in our order.
+                    read = item.reads[0]
+                    note(_numbers(module, None if read.turned else read.image))
+                    layers.append(_described(module, len(item.x) == 3 and not sequences))
                 case nn.ReLU():
-                    _rectify(layers)
+                    _activate(layers, "relu")
+                case nn.Hardtanh():
+                    most = float(module.max_val)
+                    _activate(layers, "relu6" if most == 6 else {"clipped_relu": most})
+                case nn.LeakyReLU():
+                    _activate(layers, {"leaky_relu": leaky(module)})
+                case nn.Sigmoid() | nn.Tanh():
+                    _activate(layers, type(module).__name__.lower())
+                case Last() | Reverse():
+                    layers.append(type(module).__name__.lower())
                 case nn.MaxPool2d() | nn.AvgPool2d():
                     kind = "max_pool" if isinstance(module, nn.MaxPool2d) else "average_pool"
                     sizes = (module.kernel_size, module.stride, module.padding)
@@ -92,13 +128,18 @@ def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
     return described(traced.chain), weights
 
 
-def _rectify(layers: list[Any]) -> None:
-    """Appends max(0, x): once, and before what picks values, which commutes with it."""
+def _activate(layers: list[Any], activation: Any) -> None:
+    """Appends a function of each element that grows: before what picks values, which commutes with
+    it, and max(0, x) once."""
     at = len(layers)
-    while at > 0 and ("max_pool" in layers[at - 1] or "upsample" in layers[at - 1]):
+    while at > 0 and any(pick in layers[at - 1] for pick in _PICKS):
         at -= 1
-    if at == 0 or layers[at - 1] != "relu":
-        layers.insert(at, "relu")
+    if at == 0 or activation != "relu" or layers[at - 1] != "relu":
+        layers.insert(at, activation)
+
+
+_PICKS = ("max_pool", "upsample", "last", "reverse")
+"""Layers that yield some of the values that enter."""
 
 
 def _check_norms(step: Step, *, last: bool, sequences: bool) -> None:
@@ -112,16 +153,40 @@ def _check_norms(step: Step, *, last: bool, sequences: bool) -> None:
         raise Error("input", step.place, cause, f"make it with {norm=} and {hidden_norm=}")
 
 
-def _of_lstm(lstm: SPNLSTM) -> dict[str, Tensor]:
-    """The numbers of an LSTM as a checkpoint has them."""
-    numbers = {"bias": lstm.bias[None]}
-    for name, gates in (("x", lstm.of_x), ("h", lstm.of_h)):
-        numbers |= {f"{name}.{own}": value for own, value in _numbers(gates, None).items()}
-    return numbers
+def _of_direction(direction: nn.Module) -> dict[str, Tensor]:
+    """The numbers of one direction of a recurrent layer as a checkpoint has them."""
+    assert isinstance(direction, Direction)
+    own: dict[str, dict[str, Tensor]] = {}
+    for name, gates in (("x", direction.of_x), ("h", direction.of_h)):
+        own[name] = _numbers(gates, None)
+    bias = direction.bias[None]
+    if direction.of_x.gates == 3:
+        # r, z, n to n, r, z, of which those that read the state go without the first.
+        units, r = direction.of_x.outputs // 3, direction.of_x.r // 3
+        x = own["x"]
+        own["x"] = {
+            "w_b": x["w_b"].roll(r, 0),
+            "a": x["a"].roll(r, 1),
+            "w_c": x["w_c"].roll(units, 0),
+        }
+        bias = torch.cat([bias[:, : 3 * units].roll(units, 1), bias[:, 3 * units :]], 1)
+    numbers = {f"{part}.{name}": value for part in own for name, value in own[part].items()}
+    return {**numbers, "bias": bias}
 
 
-def _described(spn: SPN) -> dict[str, Any]:
-    keys: dict[str, Any] = {"r": spn.r, "threshold": spn.threshold, "plain": spn.w_c is None}
+def _described(spn: SPN, by_steps: bool) -> dict[str, Any]:
+    """The layer of a description; a dense one at each step of a signal is a convolution."""
+    keys: dict[str, Any] = {"r": spn.r, "threshold": spn.threshold}
+    if isinstance(spn, SPNConvTranspose2d):
+        grown = {"kernel": spn.kernel_size, "stride": spn.stride, "pad": spn.padding}
+        grown["output_pad"] = spn.output_padding
+        keys["channels"] = spn.outputs
+        if isinstance(spn, SPNConvTranspose1d):
+            return {"conv_transpose1d": {**keys, **{k: along for k, (_, along) in grown.items()}}}
+        return {"conv_transpose2d": {**keys, **grown}}
+    keys["plain"] = spn.w_c is None
+    if not isinstance(spn, SPNConv2d) and by_steps:
+        return {"conv1d": {**keys, "channels": spn.outputs, "kernel": 1, "p": 1, "groups": 1}}
     if not isinstance(spn, SPNConv2d):
         return {"dense": {"units": spn.outputs, **keys}}
     sizes = {"kernel": spn.kernel_size, "stride": spn.stride, "pad": spn.padding, "p": spn.p}
@@ -177,7 +242,8 @@ def export(
     wide enough for the indices. `train` and `integers` are the keys `[train]` and `bits` of a
     description.
     """
-    layers, weights = describe(net, x)
+    traced = trace(net, x, begins=False)
+    layers, weights = _describe(traced)
     phase = next(m.phase for m in net.modules() if isinstance(m, SPN))
     quantisers = {m.quantiser for m in net.modules() if isinstance(m, SPN)}
     if len(quantisers) > 1:
@@ -191,7 +257,7 @@ def export(
     own = (8, 8)
     if "embedding" in layers[0]:
         shape, own = [1], (max((layers[0]["embedding"]["rows"] - 1).bit_length(), 1), 0)
-    if len(shape) > 1:
+    if len(shape) > 1 and not traced.turned:
         shape = [*shape[1:], shape[0]]
     description: dict[str, Any] = {
         "name": name,
@@ -210,16 +276,24 @@ def export(
 
 
 def save_data(
-    folder: Path, x_train: ArrayLike, y_train: ArrayLike, x_test: ArrayLike, y_test: ArrayLike
+    folder: Path,
+    x_train: ArrayLike,
+    y_train: ArrayLike,
+    x_test: ArrayLike,
+    y_test: ArrayLike,
+    *,
+    channels_last: bool = False,
 ) -> str:
     """Writes samples, with the classes of the samples or with numbers or labels, `[n, outputs]` of
     floats, as `--data` takes them, and yields the text for it. Images
-    `[n, channels, height, width]` and signals `[n, channels, T]` get their channels last."""
+    `[n, channels, height, width]` and signals `[n, channels, T]` get their channels last, unless
+    they have them there, as the `[n, T, channels]` that a recurrent layer reads."""
     at = Folder(fspath(folder))
     at.mkdir(parents=True, exist_ok=True)
     for name, values in (("x_train", x_train), ("x_test", x_test)):
         array = np.asarray(values, np.float32)
-        np.save(at / f"{name}.npy", np.moveaxis(array, 1, -1) if array.ndim > 2 else array)
+        moves = array.ndim > 2 and not channels_last
+        np.save(at / f"{name}.npy", np.moveaxis(array, 1, -1) if moves else array)
     for name, labels in (("y_train", y_train), ("y_test", y_test)):
         due = np.asarray(labels)
         floats = np.issubdtype(due.dtype, np.floating)

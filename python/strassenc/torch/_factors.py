@@ -9,10 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ._layers import SPN, Size, SPNConv1d, SPNConv2d, SPNLinear, pair
-from ._recurrent import SPNLSTM
+from ._layers import (
+    SPN,
+    Size,
+    SPNConv1d,
+    SPNConv2d,
+    SPNConvTranspose1d,
+    SPNConvTranspose2d,
+    SPNLinear,
+    pair,
+    reach,
+)
+from ._recurrent import Direction, Recurrent, SPNGRU, SPNLSTM
 from ._ternary import Quantiser
-from ._trace import LINEAR, NORMS, Traced, trace
+from ._trace import LINEAR, NORMS, RECURRENT, Traced, trace
 
 
 def from_torch(
@@ -25,16 +35,17 @@ def from_torch(
     quantiser: Quantiser = "twn",
     seed: int = 0,
 ) -> nn.Module:
-    """A copy of the network with an SPN in the place of each `Linear`, `Conv1d`, `Conv2d` and
-    `LSTM`, and of the batch norm behind it.
+    """A copy of the network with an SPN in the place of each `Linear`, `Conv1d`, `Conv2d`,
+    `ConvTranspose1d`, `ConvTranspose2d`, `LSTM` and `GRU`, and of the batch norm behind it.
 
-    `r` is multiplications over output channels, of `p × p` output pixels (`p` along a signal), or
-    over the units of each gate; the last layer keeps at least as many as it has outputs. The copy
-    begins with the network's function, exactly where `r` reaches the rank and p is 1, else as near
-    as factors come; what norms need to know of their inputs they take from samples `x`. Layers with
-    groups are depthwise. What `forward` does in functions and operators stays as it is; what is not
-    understood is named, all of it, before anything is computed. A network of sequences begins with
-    an `Embedding`, and `x` are indices.
+    `r` is multiplications over output channels, of `p × p` output pixels (`p` along a signal), for
+    each pixel that enters a transposed convolution, or over the units of each gate; the last layer
+    keeps at least as many as it has outputs. The copy begins with the network's function, exactly
+    where `r` reaches the rank and a patch is one pixel, else as near as factors come; what norms
+    need to know of their inputs they take from samples `x`. Convolutions with groups are depthwise.
+    What `forward` does in functions and operators stays as it is; what is not understood is named,
+    all of it, before anything is computed. A network of texts begins with an `Embedding`, and `x`
+    are indices.
     """
     net = copy.deepcopy(net)
     traced = trace(net, x, begins=True)
@@ -63,25 +74,32 @@ class _Make:
         """r of a layer with so many outputs."""
         return max(round(self.ratio * outputs), least)
 
-    def lstm(self, layer: nn.LSTM) -> SPNLSTM:
-        """The SPNs of an LSTM's gates."""
-        spn = SPNLSTM(
+    def recurrent(self, layer: nn.LSTM | nn.GRU) -> Recurrent:
+        """The SPNs of a recurrent layer's gates."""
+        make = SPNLSTM if isinstance(layer, nn.LSTM) else SPNGRU
+        spn = make(
             layer.input_size,
             layer.hidden_size,
             batch_first=layer.batch_first,
+            bidirectional=layer.bidirectional,
             r=self.budget(layer.hidden_size),
             threshold=self.threshold,
             quantiser=self.quantiser,
         )
-        of_x, of_h, *biases = layer.all_weights[0]
-        spn = spn.to(of_x.device, of_x.dtype)
-        for gates, w in ((spn.of_x, of_x), (spn.of_h, of_h)):
-            factors = [_factors(gate, spn.r, self.generator) for gate in w.detach().chunk(4)]
-            gates.w_b.copy_(torch.cat([w_b for w_b, _ in factors]))
-            gates.w_c.copy_(torch.cat([w_c for _, w_c in factors]))
-        spn.bias.zero_()
-        for bias in biases:
-            spn.bias.add_(bias)
+        spn = spn.to(layer.all_weights[0][0].device, layer.all_weights[0][0].dtype)
+        for direction, (of_x, of_h, *biases) in zip(
+            spn.directions, layer.all_weights, strict=True
+        ):
+            assert isinstance(direction, Direction)
+            for gates, w in ((direction.of_x, of_x), (direction.of_h, of_h)):
+                each = w.detach().chunk(gates.gates)
+                factors = [_factors(gate, spn.r, self.generator) for gate in each]
+                gates.w_b.copy_(torch.cat([w_b for w_b, _ in factors]))
+                gates.w_c.copy_(torch.cat([w_c for _, w_c in factors]))
+            b_x, b_h = biases or 2 * [of_x.new_zeros(len(of_x))]
+            # n of a GRU has one of the input and one of the state; other gates have their sum.
+            both = len(b_x) if spn.gates == 4 else 2 * layer.hidden_size
+            direction.bias.copy_(torch.cat([(b_x + b_h)[:both], b_x[both:], b_h[both:]]))
         return spn
 
     def dense(self, layer: nn.Linear, last: bool, sequences: bool) -> tuple[SPN, list[Tensor]]:
@@ -137,13 +155,46 @@ class _Make:
         pixels = pixels.unflatten(2, (groups, -1)).movedim(2, 0)
         return spn, list(pixels.flatten(4).flatten(1, 3))
 
+    def transposed(
+        self, layer: nn.ConvTranspose1d | nn.ConvTranspose2d, last: bool
+    ) -> tuple[SPN, list[Tensor]]:
+        """The SPN of a transposed convolution, and the matrix of all pixels of a patch."""
+        outputs = layer.out_channels
+        w = layer.weight.detach()
+        make: Any = SPNConvTranspose2d
+        if along := isinstance(layer, nn.ConvTranspose1d):
+            make, w = SPNConvTranspose1d, w.unsqueeze(2)
+        sizes = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding)
+        spn: SPNConvTranspose2d = make(
+            layer.in_channels,
+            outputs,
+            *(size[0] if along else size for size in sizes),
+            r=self.budget(outputs, outputs if last else 1),
+            norm=not last,
+            threshold=self.threshold,
+            quantiser=self.quantiser,
+        )
+        pixels = w.new_zeros(*spn.stride, outputs, *spn.w_b.shape[1:])
+        axes = list(zip(spn.kernel_size, spn.stride, spn.padding, strict=True))
+        for row in range(spn.stride[0]):
+            for column in range(spn.stride[1]):
+                # The pixels whose kernels reach this one, and where.
+                (ys, kys), (xs, kxs) = (
+                    _reached(at, *own) for at, own in zip((row, column), axes, strict=True)
+                )
+                kernel = w[:, :, kys][..., kxs].transpose(0, 1)
+                pixels[row, column][:, :, ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1] = kernel
+        return spn, [pixels.flatten(3).flatten(0, 2)]
+
     def spn(
         self, layer: nn.Module, norm: nn.Module | None, x: Tensor, last: bool, sequences: bool
     ) -> SPN:
         """The SPN that begins at a layer and the norm behind it."""
-        assert isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d))
+        assert isinstance(layer, LINEAR)
         if isinstance(layer, nn.Linear):
             spn, matrices = self.dense(layer, last, sequences)
+        elif isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d)):
+            spn, matrices = self.transposed(layer, last)
         else:
             spn, matrices = self.convolution(layer, last)
         spn = spn.to(layer.weight.device, layer.weight.dtype)
@@ -181,8 +232,8 @@ class _Begin(fx.Interpreter):
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         module = self.submodules[target]
-        if isinstance(module, nn.LSTM):
-            self.made[module] = self.make.lstm(module)
+        if isinstance(module, RECURRENT):
+            self.made[module] = self.make.recurrent(module)
         elif isinstance(module, LINEAR):
             norm = self.submodules.get(self.norms.get(target))
             last = target == self.last
@@ -203,6 +254,14 @@ def _factors(w: Tensor, r: int, generator: torch.Generator) -> tuple[Tensor, Ten
     frame = torch.randn(r, len(q), generator=generator).to(w)
     frame = torch.linalg.qr(frame)[0]
     return frame @ q, w @ q.T @ frame.T
+
+
+def _reached(at: int, kernel: int, stride: int, padding: int) -> tuple[list[int], list[int]]:
+    """The pixels of a window whose kernels reach pixel `at` of a patch, and the places in them."""
+    taps, before = reach(kernel, stride, padding)
+    places = {tap: (before - tap) * stride + padding + at for tap in range(taps)}
+    inside = [tap for tap in places if 0 <= places[tap] < kernel]
+    return inside, [places[tap] for tap in inside]
 
 
 def _undo_norm(spn: SPN, x: Tensor, bias: Tensor | None, norm: nn.Module | None) -> None:

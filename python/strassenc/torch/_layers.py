@@ -104,6 +104,14 @@ class SPN(nn.Module):
         v = u if self.hidden is None else self.hidden(u)
         return v * (self.a.view(-1, 1, 1) if self.w_b.ndim == 4 else self.a)
 
+    def spread(self, v: Tensor, w_c: Tensor, patch: tuple[int, int]) -> Tensor:
+        """W_c v, as the pixels of one patch for each pixel of v."""
+        groups = self.output_groups
+        # [outputs, r / groups, …] to [r, outputs / groups, …].
+        w = w_c.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+        y: Tensor = F.conv_transpose2d(v, w, stride=patch, groups=groups)
+        return y
+
     def finish(self, y: Tensor) -> Tensor:
         """What follows W_c."""
         if self.norm is not None:
@@ -115,10 +123,10 @@ class SPN(nn.Module):
 
 
 class SPNLinear(SPN):
-    """A dense layer of `r` multiplications, `[n, in_features]` to `[n, out_features]`.
+    """A dense layer of `r` multiplications, `[n, in_features]` to `[n, out_features]`, or at each
+    step, `[n, steps, in_features]` to `[n, steps, out_features]`.
 
-    Without norms (`norm=False, hidden_norm=False`) it is one of a network of sequences, and reads
-    `[n, steps, in_features]` as well.
+    In a network that begins with an `Embedding` it has no norms (`norm=False, hidden_norm=False`).
     """
 
     def __init__(
@@ -147,8 +155,11 @@ class SPNLinear(SPN):
 
     def forward(self, x: Tensor) -> Tensor:
         w_b, w_c = self.effective()
-        v = self.multiply(F.linear(x, w_b))
-        return self.finish(v if w_c is None else F.linear(v, w_c))
+        # Norms take all steps of all samples alike.
+        v = self.multiply(F.linear(x.flatten(0, -2), w_b))
+        y = self.finish(v if w_c is None else F.linear(v, w_c))
+        z: Tensor = y.unflatten(0, x.shape[:-1])
+        return z
 
     def extra_repr(self) -> str:
         return f"{self.w_b.shape[1]}, {self.outputs}, r={self.r}"
@@ -212,10 +223,7 @@ class SPNConv2d(SPN):
         u = F.conv2d(F.pad(x, pads), w_b, stride=step, groups=self.groups)
         y = self.multiply(u)
         if w_c is not None:
-            groups = self.output_groups
-            # [outputs, r / groups, …] to [r, outputs / groups, …].
-            w = w_c.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-            y = F.conv_transpose2d(y, w, stride=self.p, groups=groups)
+            y = self.spread(y, w_c, self.p)
         return self.finish(y[..., : out[0], : out[1]])
 
     def extra_repr(self) -> str:
@@ -260,6 +268,125 @@ class SPNConv1d(SPNConv2d):
             p=(1, p),
             norm=norm,
             plain=plain,
+            threshold=threshold,
+            quantiser=quantiser,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.unsqueeze(2)).squeeze(2)
+
+
+def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    """Along one axis, how many pixels that enter a patch of a transposed convolution depends on,
+    and how many of them lie before its own."""
+    before = (kernel - 1 - padding) // stride
+    return before + 1 + (stride - 1 + padding) // stride, before
+
+
+class SPNConvTranspose2d(SPN):
+    """A transposed convolution of `r` multiplications for each pixel that enters, `[n,
+    in_channels, H, W]` to `[n, out_channels, stride · H, stride · W]`.
+
+    The sizes have PyTorch's meaning, and are such that exactly that leaves: `kernel_size - 2 ·
+    padding + output_padding = stride`. W_b reads all pixels that a patch of `stride × stride`
+    output pixels depends on.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        *,
+        r: int | None = None,
+        norm: bool = True,
+        threshold: float = 0.7,
+        quantiser: Quantiser = "twn",
+    ) -> None:
+        given = (kernel_size, stride, padding, output_padding)
+        sizes = (kernel, strides, pads, more) = [pair(size) for size in given]
+        if (cause := grows_otherwise(*sizes)) is not None:
+            raise ValueError(f"a transposed convolution {cause}")
+        axes = [reach(*own) for own in zip(kernel, strides, pads, strict=True)]
+        r = out_channels if r is None else r
+        super().__init__(
+            (r, in_channels, *(taps for taps, _ in axes)),
+            (out_channels, r, *strides),
+            out_channels,
+            groups=1,
+            norm=norm,
+            threshold=threshold,
+            quantiser=quantiser,
+        )
+        self.kernel_size, self.stride, self.padding, self.output_padding = sizes
+
+    def forward(self, x: Tensor) -> Tensor:
+        w_b, w_c = self.effective()
+        assert w_c is not None
+        pads = []
+        for axis in (1, 0):
+            taps, before = reach(self.kernel_size[axis], self.stride[axis], self.padding[axis])
+            pads += [before, taps - 1 - before]
+        v = self.multiply(F.conv2d(F.pad(x, pads), w_b))
+        return self.finish(self.spread(v, w_c, self.stride))
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.w_b.shape[1]}, {self.outputs}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}, "
+            f"output_padding={self.output_padding}, r={self.r}"
+        )
+
+
+def grows_otherwise(
+    kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...], more: tuple[int, ...]
+) -> str | None:
+    """What is wrong with sizes that do not make an image exactly `stride` times as large."""
+    for k, s, cut, put in zip(kernel, stride, pad, more, strict=True):
+        if k - 2 * cut + put == s and put < s:
+            continue
+        cause = f"of kernel {k}, stride {s}, padding {cut} and output_padding {put}"
+        fits = max(-((s - k) // 2), 0)
+        if (rest := s + 2 * fits - k) >= s:
+            return f"{cause} yields an image that is not {s} times as large: choose an odd kernel"
+        return (
+            f"{cause} yields an image that is not {s} times as large: choose padding={fits}, "
+            f"output_padding={rest}"
+        )
+    return None
+
+
+class SPNConvTranspose1d(SPNConvTranspose2d):
+    """A transposed convolution along a signal, of `r` multiplications for each pixel that enters,
+    `[n, in_channels, T]` to `[n, out_channels, stride · T]`: an `SPNConvTranspose2d` over images of
+    one row."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        output_padding: int = 0,
+        *,
+        r: int | None = None,
+        norm: bool = True,
+        threshold: float = 0.7,
+        quantiser: Quantiser = "twn",
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            (1, kernel_size),
+            (1, stride),
+            (0, padding),
+            (0, output_padding),
+            r=r,
+            norm=norm,
             threshold=threshold,
             quantiser=quantiser,
         )

@@ -137,14 +137,14 @@ def test_gradients_are_those_of_a_run_at_the_same_weights(
     def error(offset: int) -> float:
         """Of our gradients, where the step begins there in the text."""
         rows = text[offset:][: BATCH * WINDOW + 1]
-        logits, _ = net(rows[:-1].view(BATCH, WINDOW))
+        logits, _ = net.double()(rows[:-1].view(BATCH, WINDOW))
         net.zero_grad()
-        F.cross_entropy(logits.flatten(0, 1), rows[1:]).backward()
+        F.cross_entropy(logits.flatten(0, 1).float(), rows[1:]).backward()
         gradients = copy.deepcopy(net)
         with torch.no_grad():
             for to, parameter in zip(gradients.parameters(), net.parameters(), strict=True):
                 to.copy_(parameter.grad)
-        due = sc.torch.describe(gradients, x)[1]
+        due = sc.torch.describe(gradients.float(), x)[1]
         return max(
             float(np.abs(ours[name] - due[name]).max() / max(np.abs(due[name]).max(), 1e-3))
             for name in ours

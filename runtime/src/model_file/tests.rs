@@ -587,10 +587,17 @@ fn words_round_trip_and_are_checked() {
 /// A model with layers of images.
 #[cfg(feature = "train")]
 fn images() -> Model {
-    let text = "name = \"little\"\ninput = { shape = [6, 6, 2], bits = 4, frac = 3 }\nlayers = [{ \
+    described(
+        "name = \"little\"\ninput = { shape = [6, 6, 2], bits = 4, frac = 3 }\nlayers = [{ \
         conv2d = { channels = 3, kernel = 3, pad = 1, r = 4, p = 2 } }, \"relu\", { average_pool = \
         { size = 2 } },{ residual = { body = [{ conv2d = { channels = 3, kernel = 1, r = 3 } }], \
-        shortcut = [] } }, \"relu\",{ dense = { units = 2, r = 3 } }]";
+        shortcut = [] } }, \"relu\",{ dense = { units = 2, r = 3 } }]",
+    )
+}
+
+/// A random model of this description.
+#[cfg(feature = "train")]
+fn described(text: &str) -> Model {
     let network = crate::Network::parse("net.toml", text).unwrap();
     let images = crate::random::images(&network.inputs(), 4, 1);
     let options = crate::random::Options { density: 0.6, seed: 1, data: None };
@@ -598,6 +605,94 @@ fn images() -> Model {
     crate::random::random(&network, &images, &options, &|_, _| (), crate::random::Stop(&stop))
         .unwrap()
         .model
+}
+
+/// Further inputs round trip, stand at the beginning of shortcuts alone, and have values, names and
+/// sizes as the first one has.
+#[cfg(feature = "train")]
+#[test]
+fn further_inputs_round_trip_and_are_checked() {
+    let model = described(
+        "name = \"two\"\ninput = { shape = [2, 3], bits = 4, frac = 3 }\nlayers = [{ concat = { body \
+         = [{ conv2d = { channels = 2, kernel = 1 } }], shortcut = [{ input = { name = \"depth\", \
+         shape = [2, 3], bits = 5, frac = 1, signed = true } }] } }, { residual = { body = [{ dense \
+         = { units = 2 } }], shortcut = [{ input = { name = \"age\", shape = [2], bits = 3, frac = 0 \
+         } }] } }, \"relu\", { dense = { units = 2 } }]",
+    );
+    assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+    let names: Vec<_> = model.inputs().into_iter().map(|(name, _)| name).collect();
+    assert_eq!((names, model.elements()), (vec![None, Some("depth"), Some("age")], 14));
+    // The elements of each in turn, in its own format.
+    let whole: Vec<i64> = [vec![15; 6], vec![-16; 6], vec![7; 2]].concat();
+    crate::golden::infer(&model, &whole).unwrap();
+    for (at, v, due) in [(5, -1, "element 5 is -1"), (6, 16, "6 is 16"), (12, 8, "12 is 8")] {
+        let mut other = whole.clone();
+        other[at] = v;
+        let told = crate::golden::infer(&model, &other).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    }
+    let told = crate::golden::infer(&model, &whole[1..]).unwrap_err().to_string();
+    assert!(told.contains("has 13 elements, the network takes 14"), "{told}");
+    let refused = |edit: &dyn Fn(&mut Model), due: &str| {
+        let mut model = model.clone();
+        edit(&mut model);
+        let told = to_bytes(&model).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    };
+    fn branches(model: &mut Model) -> &mut Branches {
+        let Layer::Branches(branches) = &mut model.layers[0] else { unreachable!() };
+        branches
+    }
+    fn depth(model: &mut Model) -> &mut Input {
+        let Layer::Input(input) = &mut branches(model).shortcut[0] else { unreachable!() };
+        input
+    }
+    let alone = "is an input, which the first layer of a shortcut alone may be";
+    refused(
+        &|m| {
+            let input = branches(m).shortcut[0].clone();
+            m.layers.insert(0, input);
+        },
+        alone,
+    );
+    refused(&|m| branches(m).body = branches(m).shortcut.clone(), alone);
+    refused(
+        &|m| {
+            let input = Layer::Input(Input { name: "x".into(), ..depth(m).clone() });
+            branches(m).shortcut.push(input);
+        },
+        alone,
+    );
+    refused(&|m| depth(m).name = "age".into(), "the name `age` is used twice");
+    refused(&|m| depth(m).name = "of_".into(), "has an underscore at its end, or two in a row");
+    refused(&|m| depth(m).edge.shape = vec![], "input `depth`: shape [] has no elements");
+    refused(&|m| depth(m).edge.shape = vec![1 << 12, 1 << 13], "has more than 2^24 elements");
+    refused(&|m| depth(m).edge.shape = vec![3, 2], "yields 3×2×1, the body 2×3×2");
+    refused(&|m| depth(m).edge.format.bits = 33, "input `depth`");
+    refused(
+        &|m| {
+            depth(m).edge.shape = vec![1 << 12, 1 << 12];
+            m.input.shape = vec![1 << 12, 1 << 12];
+            m.layers.truncate(1);
+            branches(m).join = Join::Add;
+        },
+        "more than 2^24 elements",
+    );
+    let embedding = |m: &mut Model| {
+        let format = Format { signed: false, bits: 4, frac: 0 };
+        m.input = Edge { shape: vec![6], format };
+        let table = array![[1, 0], [2, 3]];
+        m.layers.insert(0, Layer::Embedding(Embedding { name: "e".into(), table, format }));
+        branches_of_a_row(m);
+    };
+    fn branches_of_a_row(m: &mut Model) {
+        let Layer::Branches(branches) = &mut m.layers[1] else { unreachable!() };
+        let Layer::Input(input) = &mut branches.shortcut[0] else { unreachable!() };
+        input.edge.shape = vec![1, 6, 1];
+        let Layer::Conv2d(conv) = &mut branches.body[0] else { unreachable!() };
+        conv.w_b = Array::ones((conv.w_b.dim().0, 2, 1, 1));
+    }
+    refused(&embedding, "is for a network of one input, and this one has several");
 }
 
 /// The pointers of all numbers in a document.

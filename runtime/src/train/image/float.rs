@@ -246,8 +246,8 @@ fn add_gradient<T: Real>(
 }
 
 impl<T: Real> Float<T> {
-    /// Fresh weights for a valid network of which only `n_in` inputs are used, where its first
-    /// layer is dense.
+    /// Fresh weights for a valid network of which only `n_in` inputs are used, where it is one of
+    /// vectors.
     pub fn new(network: &Network, n_in: usize, rng: &mut impl Rng) -> Self {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
@@ -256,7 +256,7 @@ impl<T: Real> Float<T> {
         let mut values = vec![0];
         for (i, step) in steps.iter().enumerate() {
             let mut step = step.clone();
-            if i == 0 && step.linear().is_some_and(|l| l.dense) {
+            if i == 0 && network.is_of_vectors() {
                 step.input = crate::Shape::vector(n_in);
             }
             step.from.iter_mut().for_each(|value| *value = values[*value]);
@@ -557,6 +557,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::network::{Quantiser, Recipe};
     use crate::train::loss::{Targets, score};
+    use ndarray::s;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -748,7 +749,7 @@ layers = [
         { input = { name = "depth", shape = [4, 5], bits = 6, frac = 4, signed = true } },
     ] } },
     { head = { name = "a", layers = [
-        "global_average_pool",
+        { max_pool = { size = [4, 5] } },
         { residual = { body = [{ dense = { units = 3, r = 4 } }], shortcut = [
             { input = { name = "of_head", shape = [2], bits = 5, frac = 3 } },
             { dense = { units = 3, r = 3 } },
@@ -1087,7 +1088,9 @@ full_precision = true
             let (x, labels) = batch_of(n, &network, &mut rng);
             let trained = float.gradients(x.view(), &Targets::of(&labels).into());
             float.calibrate(x.view());
-            let evaluated = score(float.evaluate(x.view()).view(), &labels);
+            let outputs = float.evaluate(x.view());
+            let of_last = outputs.slice(s![.., ..network.outputs()]);
+            let evaluated = score(of_last, &labels);
             assert!((evaluated.loss - trained.loss).abs() < 1e-9, "{evaluated:?} {trained:?}");
             assert_eq!(evaluated.correct, trained.correct);
         }

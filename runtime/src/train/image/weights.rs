@@ -101,7 +101,7 @@ impl checkpoint::Weights for Weights {
         }
         let mut entries = 0u64;
         for (i, mut step) in network.trained().into_iter().enumerate() {
-            if i == 0 && step.from == [0] && step.linear().is_some_and(|l| l.dense) {
+            if i == 0 && network.is_of_vectors() {
                 step.input = Shape::vector(live.len());
             }
             if let Op::Linear(linear) = &mut step.op
