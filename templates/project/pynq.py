@@ -8,7 +8,7 @@
 {% if !d.inputs.is_empty() %}, /, **further{% endif %}
 {%- endmacro -%}
 {%- macro quantised() -%}
-{% if !d.inputs.is_empty() %}, **{name: FURTHER[name].quantise(x) for name, x in further.items()}{% endif %}
+{% if !d.inputs.is_empty() %}, **_quantised(further){% endif %}
 {%- endmacro -%}
 """{{ header }}
 
@@ -162,6 +162,19 @@ FURTHER = {
     "{{ i.name }}": {% call input(i.input) %}{% endcall %},
 {%- endfor %}
 }
+
+
+def _in_order(further):
+    if set(further) != set(FURTHER):
+        raise TypeError(f"the further inputs are {', '.join(FURTHER)}")
+    return [further[name] for name in FURTHER]
+
+
+def _quantised(further):
+    given = zip(FURTHER.items(), _in_order(further))
+    return {name: own.quantise(x) for (name, own), x in given}
+
+
 {%- endif %}
 OUTPUT = {% call output(d.output, d.told, d.numbers) %}{% endcall %}
 real, unpack = OUTPUT.real, OUTPUT.unpack
@@ -268,9 +281,7 @@ class Core:
 {%- if d.inputs.is_empty() %}
         given = [x]
 {%- else %}
-        if set(further) != set(FURTHER):
-            raise TypeError(f"the further inputs are {', '.join(FURTHER)}")
-        given = [x, *(further[name] for name in FURTHER)]
+        given = [x, *_in_order(further)]
 {%- endif %}
         given = [own.check(x) for (own, _, _), x in zip(self.starts, given)]
         shape = given[0].shape[:-1]
