@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
         let x = self.then(None, &format!("s_register_{name}"), Register::Input, stream);
         let x = self.then(None, &format!("framer_{name}"), Framer, x);
         let x = self.pack(&port, x, pixels(beats.beat_elements, of.shape.channels), beats.elements);
-        self.offer(edge, x, name);
+        self.offer(edge, x, &port);
         Ok(Input { name: name.into(), stream, beats })
     }
 

@@ -4,6 +4,7 @@
 use super::primitive::Segment;
 use super::timing::{self, Ending, Timing};
 use super::{Graph, StreamId};
+use std::collections::BTreeSet;
 use strassenc_runtime::{Error, Result};
 
 /// The depths of one FIFO in words.
@@ -88,8 +89,8 @@ pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<T
 /// of queues is stuck depends on their depths alone. Where one FIFO leads to another, a word more
 /// in either may do, so that in the end each becomes as short as the others let it be.
 /// *Rate*: the most that each holds when it is unbounded. Where there are several inputs, the words
-/// of one would run ahead of the other's for ever: there it is the least with which no result is
-/// later, one FIFO after the other.
+/// of one would run ahead of the other's for ever: where they meet it is the least with which no
+/// result is later, one FIFO after the other.
 ///
 /// # Errors
 /// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
@@ -147,29 +148,54 @@ pub fn depths(
     Ok(depths)
 }
 
-/// Makes the depths at full rate the least ones, not below the live ones, with which no result is
-/// later than it is with unbounded FIFOs.
+/// The depths at full rate where there are several inputs: of a FIFO whose join waits for what
+/// comes from other inputs alone, the least one, not below the live one, with which no result is
+/// later than it is with unbounded FIFOs; then of all others the most that they hold.
 fn shorten(
     graph: &Graph,
     due: &Timing,
     depths: &mut [Depth],
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<()> {
-    let mut graph = graph.clone();
-    for depth in depths {
+    let sources = sources(graph);
+    let runs_ahead = |depth: &Depth| {
+        let own = &sources[graph.nodes[depth.node].outputs[0].index()];
+        other_side(graph, depth.node).is_some_and(|id| own.is_disjoint(&sources[id.index()]))
+    };
+    let mut trial = graph.clone();
+    for depth in depths.iter_mut().filter(|depth| runs_ahead(depth)) {
         let (mut least, mut enough) = (depth.live, depth.rate.max(depth.live));
         while least < enough {
             let between = least.midpoint(enough);
-            graph.set_depth(depth.node, between);
-            let own = timing::simulate(&graph, due.shown.len(), stop)?;
+            trial.set_depth(depth.node, between);
+            let own = timing::simulate(&trial, due.shown.len(), stop)?;
             let in_time = matches!(&own, Ending::Done(own) if own.shown == due.shown
                 && own.heads == due.heads);
             if in_time { enough = between } else { least = between + 1 }
         }
-        graph.set_depth(depth.node, enough);
+        trial.set_depth(depth.node, enough);
         depth.rate = enough;
     }
+    let own = unbounded(&trial, due.shown.len(), stop)?;
+    for depth in depths.iter_mut().filter(|depth| !runs_ahead(depth)) {
+        let most = own.occupied.iter().find(|(node, _)| *node == depth.node);
+        depth.rate = most.map_or(depth.rate, |(_, most)| *most);
+    }
     Ok(())
+}
+
+/// The inputs that the words of each stream come from.
+fn sources(graph: &Graph) -> Vec<BTreeSet<StreamId>> {
+    let mut sources = vec![BTreeSet::new(); graph.streams.len()];
+    for (id, ..) in graph.inputs() {
+        sources[id.index()].insert(id);
+    }
+    for node in &graph.nodes {
+        let all: BTreeSet<StreamId> =
+            node.inputs.iter().flat_map(|id| sources[id.index()].clone()).collect();
+        node.outputs.iter().for_each(|id| sources[id.index()].clone_from(&all));
+    }
+    sources
 }
 
 /// Of FIFOs that are full in a graph that is stuck, those whose joins wait for their other sides,
