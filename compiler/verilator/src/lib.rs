@@ -176,12 +176,12 @@ impl Simulator {
 fn places(what: &str, named: &[(&str, usize)], all: &[&str]) -> Result<Vec<(usize, usize)>, Error> {
     let place = |(name, bytes): &(&str, usize)| {
         let place = all.iter().position(|own| own == name);
-        let lacks = || Error::port(name, &format!("is an {what} that the design lacks"));
+        let lacks = || Error::port(name, format!("is an {what} that the design lacks"));
         Ok((place.ok_or_else(lacks)?, *bytes))
     };
     let places: Vec<(usize, usize)> = named.iter().map(place).collect::<Result<_, Error>>()?;
     match (0..all.len()).find(|i| places.iter().filter(|p| p.0 == *i).count() != 1) {
-        Some(i) => Err(Error::port(all[i], &format!("is an {what} that has to be named once"))),
+        Some(i) => Err(Error::port(all[i], format!("is an {what} that has to be named once"))),
         None => Ok(places),
     }
 }
