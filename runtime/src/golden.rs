@@ -137,13 +137,7 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     let mut edge = model.input();
     let mut heads = vec![];
     for (i, z) in model.layers.iter().enumerate() {
-        edges.push(match z {
-            Layer::Recurrent(r) if r.along == Along::Inputs => {
-                let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
-                recurrent(r, &edges[i], kept)
-            }
-            z => layer(z, &edges[i], edge, &mut heads)?,
-        });
+        edges.push(layer(z, &edges[i], edge, state, &mut heads)?);
         edge = z.yields(edge)?;
     }
     if let Some(last) = edges.last_mut() {
@@ -160,7 +154,7 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
 #[cfg(feature = "train")]
 pub(crate) fn of_layer(layer: &Layer, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
     let values = x.chunks_exact(edge.0.elements());
-    let of_each = values.map(|x| self::layer(layer, x, edge, &mut vec![]));
+    let of_each = values.map(|x| self::layer(layer, x, edge, &mut State::start(), &mut vec![]));
     Ok(of_each.collect::<Result<Vec<_>>>()?.concat())
 }
 
@@ -193,6 +187,7 @@ fn layer(
     layer: &Layer,
     x: &[i64],
     (shape, format): (Shape, Format),
+    state: &mut State,
     heads: &mut Vec<i64>,
 ) -> Result<Vec<i64>> {
     Ok(match layer {
@@ -202,9 +197,9 @@ fn layer(
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Upsample(u) => upsample(u, x, shape),
         Layer::Activation(a) => activation(&a.function, x),
-        Layer::Branches(b) => branches(b, x, (shape, format), heads)?,
+        Layer::Branches(b) => branches(b, x, (shape, format), state, heads)?,
         Layer::Head(h) => {
-            let (outputs, _) = branch(&h.layers, x, (shape, format), &mut vec![])?;
+            let (outputs, _) = branch(&h.layers, x, (shape, format), state, &mut vec![])?;
             heads.extend(outputs);
             x.to_vec()
         }
@@ -218,6 +213,10 @@ fn layer(
         }
         Layer::CharCnn(c) => char_cnn(c, x, shape),
         Layer::Highway(h) => highway(h, x, format),
+        Layer::Recurrent(r) if r.along == Along::Inputs => {
+            let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
+            recurrent(r, x, kept)
+        }
         Layer::Recurrent(r) => {
             let mut kept = zeros(r);
             let pixels = x.chunks_exact(r.inputs());
@@ -355,10 +354,11 @@ fn branches(
     layer: &Branches,
     x: &[i64],
     edge: (Shape, Format),
+    state: &mut State,
     heads: &mut Vec<i64>,
 ) -> Result<Vec<i64>> {
-    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, heads)?;
-    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, heads)?;
+    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, state, heads)?;
+    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, state, heads)?;
     let frac = a_format.frac.max(b_format.frac);
     for v in &mut a {
         *v <<= frac - a_format.frac;
@@ -395,11 +395,12 @@ fn branch(
     layers: &[Layer],
     x: &[i64],
     mut edge: (Shape, Format),
+    state: &mut State,
     heads: &mut Vec<i64>,
 ) -> Result<(Vec<i64>, (Shape, Format))> {
     let mut x = x.to_vec();
     for z in layers {
-        x = layer(z, &x, edge, heads)?;
+        x = layer(z, &x, edge, state, heads)?;
         edge = z.yields(edge)?;
     }
     Ok((x, edge))
