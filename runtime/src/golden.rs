@@ -76,6 +76,20 @@ pub fn outputs(
     inputs: ArrayView2<i64>,
     next: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Array2<i64>> {
+    sequences(model, inputs, inputs.nrows(), next)
+}
+
+/// The [`outputs`] where so many samples at a time, `length`, are a sequence of a recurrent
+/// network.
+///
+/// # Errors
+/// As [`outputs`].
+pub fn sequences(
+    model: &Model,
+    inputs: ArrayView2<i64>,
+    length: usize,
+    next: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Array2<i64>> {
     let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
     fn dense(layer: &Layer) -> Option<&Dense> {
         if let Layer::Dense(dense) = layer { Some(dense) } else { None }
@@ -106,12 +120,11 @@ pub fn outputs(
         z.assign(&Array1::from(step(model, state, &x.to_vec())?.pop().unwrap_or_default()));
         Ok(())
     };
-    if model.is_recurrent() {
+    let length = if model.is_recurrent() { length.max(1) } else { 1 };
+    rows.into_par_iter().chunks(length).try_for_each(|rows| {
         let mut state = State::start();
-        rows.into_iter().try_for_each(|row| infer(&mut state, row))?;
-    } else {
-        rows.into_par_iter().try_for_each(|row| infer(&mut State::start(), row))?;
-    }
+        rows.into_iter().try_for_each(|row| infer(&mut state, row))
+    })?;
     Ok(outputs)
 }
 

@@ -312,9 +312,7 @@ impl Builder {
             coefficient_shifts,
             product_frac: 3,
             w_c: self.ternary((channels, reads, 1, 1)),
-            bias: Array::from_shape_simple_fn((channels, 1, 1), || {
-                self.rng.random_range(-40..=40)
-            }),
+            bias: Array::from_shape_simple_fn((channels, 1, 1), || self.rng.random_range(-40..=40)),
             stride: Extent::ONE,
             pad: Extent::square(0),
             transposed: None,

@@ -14,6 +14,10 @@ type Counts = std::result::Result<String, Stop>;
 
 /// The network in f64 on real values against golden, integer for integer.
 pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
+    if !train::is_fake_quantised(model) {
+        let cause = "a model of one step of a signal: that of whole signals has such a network";
+        return Err(Stop::Skip(cause.into()));
+    }
     let n = model.input.elements();
     let scale = f64::powi(2.0, -model.input.format.frac);
     let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| {

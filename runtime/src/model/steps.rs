@@ -21,8 +21,9 @@ impl Model {
         let (shape, format) = self.input();
         if self.is_recurrent() {
             let cause = "keeps its state from one input to the next already";
-            return Err(Error::input(format_args!("model `{}`", self.name), cause)
-                .help("take it as it is"));
+            return Err(
+                Error::input(format_args!("model `{}`", self.name), cause).help("take it as it is")
+            );
         }
         if shape.height > 1 || shape.width == 1 {
             let cause = format_args!("{shape} is no signal of several steps").to_string();
@@ -33,7 +34,8 @@ impl Model {
         steps.input.shape = vec![shape.channels];
         (steps.layers, _) = steps_of(&self.layers, (shape, format), true)?;
         if !steps.is_recurrent() {
-            let cause = "has no `lstm` or `gru` that goes along a signal, whose state it could keep";
+            let cause =
+                "has no `lstm` or `gru` that goes along a signal, whose state it could keep";
             return Err(Error::input(format_args!("model `{}`", self.name), cause)
                 .help("take it as it is: a core of whole signals"));
         }
@@ -85,7 +87,8 @@ fn steps_of(
 fn reads_one_step(layer: &Layer) -> bool {
     match layer {
         Layer::Conv2d(conv) => {
-            conv.kernel() == Some(Extent::ONE) && conv.window() == Extent::ONE
+            conv.kernel() == Some(Extent::ONE)
+                && conv.window() == Extent::ONE
                 && conv.stride == Extent::ONE
         }
         Layer::Pool(pool) => pool.size == Extent::ONE && pool.stride == Extent::ONE,
