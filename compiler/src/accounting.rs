@@ -316,7 +316,7 @@ impl Accounting {
         let reads: Vec<_> = self.layers.iter().map(|layer| layer.reads.clone()).collect();
         let table = Table::new(&columns, rows, true)
             .with_bars("multiplications", shares)
-            .with_rails(rails(&reads));
+            .with_rails(rails(&reads, 0));
         let picture = self.picture()?;
         let (svg, open) = (picture.svg()?, picture.is_small());
         let drawings = vec![Drawing { title: "The network", svg, narrow: None, open }];
@@ -359,6 +359,7 @@ impl Accounting {
         let shaped = Shaped {
             name: &self.network,
             input: "{layers.0.input}",
+            inputs: vec![],
             output: "{.output}",
             reads: self.layers.iter().map(|layer| layer.reads.clone()).collect(),
             multiplies: self.layers.iter().map(|l| l.cost.dense_multiplications > 0).collect(),

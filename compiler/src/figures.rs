@@ -45,7 +45,8 @@ pub struct LayerFigures {
     /// What it is, in a few words.
     #[serde(default)]
     pub kind: String,
-    /// What it reads: 0 is the network's input, i + 1 what layer i yields.
+    /// What it reads: 0 is the network's input, then come its further inputs, then what each layer
+    /// yields.
     #[serde(default)]
     pub reads: Vec<usize>,
     /// The shape of what enters, as the layer sees it.

@@ -1,3 +1,15 @@
+{%- macro others() -%}
+{% if !d.inputs.is_empty() %}, inputs=inputs{% endif %}{% if !d.heads.is_empty() %}, heads=heads{% endif %}
+{%- endmacro -%}
+{%- macro given() -%}
+{% for i in d.inputs %}, {{ i.name }}={{ i.name }}{% endfor %}
+{%- endmacro -%}
+{%- macro takes() -%}
+{% if !d.inputs.is_empty() %}, /, **further{% endif %}
+{%- endmacro -%}
+{%- macro quantised() -%}
+{% if !d.inputs.is_empty() %}, **_quantised(further){% endif %}
+{%- endmacro -%}
 """{{ header }}
 
 Drives the core on a PYNQ board, behind an AXI DMA in simple mode with {{ d.length_bits }} bits
@@ -6,18 +18,27 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     from pynq import Overlay
     from {{ module }} import Core
 
-{% if d.heads.is_empty() %}    core = Core(Overlay("{{ d.name }}.bit").axi_dma_0)
+{% if d.inputs.is_empty() && d.heads.is_empty() %}    core = Core(Overlay("{{ d.name }}.bit").axi_dma_0)
 {%- else %}    overlay = Overlay("{{ d.name }}.bit")
-    heads = {
-{%- for h in d.heads %}
-        "{{ h.name }}": overlay.axi_dma_{{ loop.index }},     # behind {{ h.port }}_*: [{{ h.output.elements }}]
+{%- if !d.inputs.is_empty() %}
+    inputs = {
+{%- for i in d.inputs %}
+        "{{ i.name }}": overlay.axi_dma_{{ loop.index }},     # before {{ i.port }}_*: [{{ i.input.elements }}]
 {%- endfor %}
     }
-    core = Core(overlay.axi_dma_0, heads=heads)
+{%- endif %}
+{%- if !d.heads.is_empty() %}
+    heads = {
+{%- for h in d.heads %}
+        "{{ h.name }}": overlay.axi_dma_{{ loop.index + d.inputs.len() }},     # behind {{ h.port }}_*: [{{ h.output.elements }}]
+{%- endfor %}
+    }
+{%- endif %}
+    core = Core(overlay.axi_dma_0{% call others() %}{% endcall %})
 {%- endif %}
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
-    y{% if !d.heads.is_empty() %}, *more{% endif %} = core(x)
-    y{% if !d.heads.is_empty() %}, *more{% endif %} = core.infer(x)     # integers, as the core has them
+    y{% if !d.heads.is_empty() %}, *more{% endif %} = core(x{% call given() %}{% endcall %})
+    y{% if !d.heads.is_empty() %}, *more{% endif %} = core.infer(x{% call given() %}{% endcall %})     # integers, as the core has them
 {%- if let Some(told) = d.told %}
     # y is {{ told }}.
 {%- endif %}
@@ -26,6 +47,11 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     # What leaves {{ h.name }} is {{ told }}.
 {%- endif %}
 {%- endfor %}
+{%- if !d.inputs.is_empty() %}
+
+Each further input enters on a stream of its own, from a DMA engine of its own that has only the
+channel from memory.
+{%- endif %}
 {%- if !d.heads.is_empty() %}
 
 Each head leaves on a stream of its own, to a DMA engine of its own that has only the channel to
@@ -36,7 +62,7 @@ memory. `more` has what they yield, in their order.
 With its registers beside the DMA engine, it says how the core does:
 
     overlay = Overlay("{{ d.name }}.bit")
-    core = Core(overlay.axi_dma_0, overlay.{{ d.name }}_0{% if !d.heads.is_empty() %}, heads=heads{% endif %})
+    core = Core(overlay.axi_dma_0, overlay.{{ d.name }}_0{% call others() %}{% endcall %})
     core.status() & STATUS_BITS["EMPTY"], core.frames_in(), core.frames_out()
 {%- if d.loads() %}
     core.load(open("table.bin", "rb").read())     # as `strassenc reload -o table.bin` writes it
@@ -58,28 +84,40 @@ import time
 import numpy as np
 
 INPUTS, OUTPUTS = {{ d.input.elements }}, {{ d.output.elements }}
-# An integer v of the inputs stands for the real number v * 2^-frac.
-INPUT_FRAC = {{ d.input.frac }}
-# The least and the largest integer of an input.
-LEAST, MOST = {{ d.input.least }}, {{ d.input.most }}
-# Bytes of an input, low byte first.
-INPUT_BYTES = {{ d.input.element_bytes }}
 
 
-def quantise(x):
-    """The nearest integers of real inputs, half up, within the range of the core."""
-    scaled = np.asarray(x, np.float64) * 2.0**INPUT_FRAC
-    if np.isnan(scaled).any():
-        raise ValueError("an input is not a number")
-    below = np.floor(scaled)
-    # scaled + 1/2 would be rounded.
-    return np.clip(below + (scaled - below >= 0.5), LEAST, MOST).astype(np.int64)
+class Input:
+    """What enters on one stream: so many integers of so many bytes each, low byte first, within
+    least..=most. An integer v stands for the real number v * 2^-frac."""
 
+    def __init__(self, elements, element_bytes, least, most, frac):
+        self.elements, self.element_bytes = elements, element_bytes
+        self.least, self.most, self.frac = least, most, frac
+        self.bytes = elements * element_bytes
 
-def pack(x):
-    """Frames [vectors, bytes] of integers [vectors, INPUTS]."""
-    every = np.ascontiguousarray(x, "<i8").view(np.uint8).reshape(-1, INPUTS, 8)
-    return every[:, :, :INPUT_BYTES].reshape(-1, INPUTS * INPUT_BYTES)
+    def quantise(self, x):
+        """The nearest integers of real inputs, half up, within the range of the core."""
+        scaled = np.asarray(x, np.float64) * 2.0**self.frac
+        if np.isnan(scaled).any():
+            raise ValueError("an input is not a number")
+        below = np.floor(scaled)
+        # scaled + 1/2 would be rounded.
+        return np.clip(below + (scaled - below >= 0.5), self.least, self.most).astype(np.int64)
+
+    def check(self, x):
+        """The array, which must be integers [..., elements] within the range."""
+        x = np.asarray(x)
+        n = self.elements
+        if x.dtype.kind not in "iu" or x.shape[-1:] != (n,):
+            raise ValueError(f"inputs are integers [..., {n}], not {x.dtype} {x.shape}")
+        if x.size and (x.min() < self.least or x.max() > self.most):
+            raise ValueError(f"an input is outside of {self.least}..={self.most}")
+        return x
+
+    def pack(self, x):
+        """Frames [vectors, bytes] of integers [..., elements]."""
+        every = np.ascontiguousarray(x, "<i8").view(np.uint8).reshape(-1, self.elements, 8)
+        return every[:, :, : self.element_bytes].reshape(-1, self.bytes)
 
 
 class Output:
@@ -113,6 +151,31 @@ Output({{ o.elements }}, {{ o.element_bytes }}, {% if o.signed %}True{% else %}F
 {%- if told.is_some() %}, None{% else %}, {{ o.frac }}{% endif %}
 {%- if let Some([offset, scale]) = numbers %}, [{{ offset }}], [{{ scale }}]{% endif %})
 {%- endmacro -%}
+{% macro input(i) -%}
+Input({{ i.elements }}, {{ i.element_bytes }}, {{ i.least }}, {{ i.most }}, {{ i.frac }})
+{%- endmacro -%}
+INPUT = {% call input(d.input) %}{% endcall %}
+quantise, pack = INPUT.quantise, INPUT.pack
+{%- if !d.inputs.is_empty() %}
+FURTHER = {
+{%- for i in d.inputs %}
+    "{{ i.name }}": {% call input(i.input) %}{% endcall %},
+{%- endfor %}
+}
+
+
+def _in_order(further):
+    if set(further) != set(FURTHER):
+        raise TypeError(f"the further inputs are {', '.join(FURTHER)}")
+    return [further[name] for name in FURTHER]
+
+
+def _quantised(further):
+    given = zip(FURTHER.items(), _in_order(further))
+    return {name: own.quantise(x) for (name, own), x in given}
+
+
+{%- endif %}
 OUTPUT = {% call output(d.output, d.told, d.numbers) %}{% endcall %}
 real, unpack = OUTPUT.real, OUTPUT.unpack
 {%- if !d.heads.is_empty() %}
@@ -153,15 +216,17 @@ TABLE, WORDS = {{ table.offset }}, {{ table.words }}
 
 class Core:
     """The network {{ model }} behind the DMA engine `dma`, an attribute of an overlay
-{%- if !d.heads.is_empty() %}, with those of its
-    heads by their names
+{%- if !(d.inputs.is_empty() && d.heads.is_empty()) %}, with those of its
+    {% if !d.inputs.is_empty() %}further inputs{% if !d.heads.is_empty() %} and of its {% endif %}{% endif %}{% if !d.heads.is_empty() %}heads{% endif %} by their names
 {%- endif %}
 {%- if d.control.is_some() %}, and its
     registers, another one: whatever has read(offset) and write(offset, value)
 {%- endif %}."""
 
     def __init__(self, dma{% if d.control.is_some() %}, registers=None{% endif %}
-{%- if !d.heads.is_empty() %}, *, heads{% endif %}):
+{%- if !(d.inputs.is_empty() && d.heads.is_empty()) %}, *{% endif %}
+{%- if !d.inputs.is_empty() %}, inputs{% endif %}
+{%- if !d.heads.is_empty() %}, heads{% endif %}):
         from pynq import allocate
 
         self.dma = dma
@@ -172,7 +237,18 @@ class Core:
                 if registers.read(offset) != due:
                     raise RuntimeError(f"register {offset:#x} is not that of this core's build")
 {%- endif %}
-        self.frame = allocate(shape=(INPUTS * INPUT_BYTES,), dtype=np.uint8)
+{%- if d.inputs.is_empty() %}
+        starts = [(INPUT, dma)]
+{%- else %}
+        if set(inputs) != set(FURTHER):
+            raise ValueError(f"the inputs are {', '.join(FURTHER)}, not {', '.join(inputs)}")
+        starts = [(INPUT, dma), *((FURTHER[name], inputs[name]) for name in FURTHER)]
+{%- endif %}
+        # Of each input what it is, the channel from memory, and where that reads.
+        self.starts = [
+            (own, start.sendchannel, allocate(shape=(own.bytes,), dtype=np.uint8))
+            for own, start in starts
+        ]
 {%- if d.heads.is_empty() %}
         ends = [(OUTPUT, dma)]
 {%- else %}
@@ -186,41 +262,48 @@ class Core:
             for output, end in ends
         ]
 
-    def __call__(self, x):
+    def __call__(self, x{% call takes() %}{% endcall %}):
 {%- if d.heads.is_empty() %}
         """Real outputs [..., OUTPUTS] of real inputs [..., INPUTS]."""
-        return real(self.infer(quantise(x)))
+        return real(self.infer(quantise(x){% call quantised() %}{% endcall %}))
 {%- else %}
         """Real outputs of real inputs [..., INPUTS], one array [..., elements] for each stream."""
-        return tuple(end[0].real(y) for end, y in zip(self.ends, self.infer(quantise(x))))
+        results = self.infer(quantise(x){% call quantised() %}{% endcall %})
+        return tuple(end[0].real(y) for end, y in zip(self.ends, results))
 {%- endif %}
 
-    def infer(self, x):
+    def infer(self, x{% call takes() %}{% endcall %}):
 {%- if d.heads.is_empty() %}
         """Integer outputs [..., OUTPUTS] of integer inputs [..., INPUTS]."""
 {%- else %}
         """The same of integers."""
 {%- endif %}
-        x = np.asarray(x)
-        if x.dtype.kind not in "iu" or x.shape[-1:] != (INPUTS,):
-            raise ValueError(f"inputs are integers [..., {INPUTS}], not {x.dtype} {x.shape}")
-        if x.size and (x.min() < LEAST or x.max() > MOST):
-            raise ValueError(f"an input is outside of {LEAST}..={MOST}")
-        frames = pack(x.reshape(-1, INPUTS))
-        results = [np.empty((len(frames), output.bytes), np.uint8) for output, _, _ in self.ends]
-        for i, frame in enumerate(frames):
-            self.frame[:] = frame
-            for _, channel, buffer in self.ends:
+{%- if d.inputs.is_empty() %}
+        given = [x]
+{%- else %}
+        given = [x, *_in_order(further)]
+{%- endif %}
+        given = [own.check(x) for (own, _, _), x in zip(self.starts, given)]
+        shape = given[0].shape[:-1]
+{%- if !d.inputs.is_empty() %}
+        if any(x.shape[:-1] != shape for x in given):
+            raise ValueError("the inputs have different numbers of vectors")
+{%- endif %}
+        frames = [own.pack(x) for (own, _, _), x in zip(self.starts, given)]
+        count = len(frames[0])
+        results = [np.empty((count, output.bytes), np.uint8) for output, _, _ in self.ends]
+        for i in range(count):
+            for (_, _, buffer), own in zip(self.starts, frames):
+                buffer[:] = own[i]
+            for _, channel, buffer in (*self.ends, *self.starts):
                 channel.transfer(buffer)
-            self.dma.sendchannel.transfer(self.frame)
-            self.dma.sendchannel.wait()
-            self.dma.sendchannel.wait()
+            for _, channel, _ in self.starts:
+                channel.wait()
             for (_, channel, buffer), result in zip(self.ends, results):
                 channel.wait()
                 if channel.transferred != buffer.nbytes:
                     raise RuntimeError("a result has a wrong length: reset the core and begin anew")
                 result[i] = buffer
-        shape = x.shape[:-1]
         ends = (output for output, _, _ in self.ends)
         y = tuple(o.unpack(y).reshape(*shape, o.elements) for o, y in zip(ends, results))
 {%- if d.heads.is_empty() %}
@@ -272,5 +355,5 @@ class Core:
 
     def close(self):
         """Frees the buffers."""
-        for buffer in (self.frame, *(buffer for _, _, buffer in self.ends)):
+        for _, _, buffer in (*self.starts, *self.ends):
             buffer.freebuffer()

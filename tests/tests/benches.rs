@@ -133,12 +133,14 @@ fn cocotb_passes_a_folded_cnn_and_finds_a_wrong_sum() {
     passes_and_finds(&model, &options, ["strassenc_gated_add.v", "+ {b", "- {b"]);
 }
 
-/// Each output is compared, also that of a head, which alone is wrong.
+/// Each input is driven, and each output compared, also that of a head, which alone is wrong.
 #[test]
-fn cocotb_passes_heads_and_finds_a_wrong_one() {
+fn cocotb_passes_several_streams_and_finds_a_wrong_one() {
     let model = described(
         "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
-         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = \
+         channels = 3, kernel = 2 } }, \"relu\", { concat = { body = [{ conv2d = { channels = 2, \
+         kernel = 1 } }, \"relu\"], shortcut = [{ input = { name = \"depth\", shape = [3, 3], bits \
+         = 6, frac = 3, signed = true } }] } }, { head = { name = \"mask\", layers = [{ conv2d = \
          { channels = 1, kernel = 1, r = 4 } }] } }, { dense = { units = 2 } }]\n",
     );
     let target = Target { engine: Allowed::Unrolled, ..Target::default() };

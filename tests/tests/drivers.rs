@@ -177,12 +177,14 @@ fn both_drivers_pack_elements_that_no_processor_has() {
     assert_eq!(printed, due);
 }
 
-/// Each head has an engine of its own.
+/// Each further input has an engine of its own, and each head.
 #[test]
-fn the_driver_for_pynq_has_an_engine_for_each_head() {
+fn the_driver_for_pynq_has_an_engine_for_each_stream() {
     let model = described(
         "name = \"heads\"\ninput = { shape = [4, 4], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
-         channels = 3, kernel = 2 } }, \"relu\", { head = { name = \"mask\", layers = [{ conv2d = \
+         channels = 3, kernel = 2 } }, \"relu\", { concat = { body = [{ conv2d = { channels = 2, \
+         kernel = 1 } }, \"relu\"], shortcut = [{ input = { name = \"depth\", shape = [3, 3], bits \
+         = 6, frac = 3, signed = true } }] } }, { head = { name = \"mask\", layers = [{ conv2d = \
          { channels = 1, kernel = 1 } }] } }, { dense = { units = 2 } }]\n",
     );
     let folder = tempfile::tempdir().unwrap();

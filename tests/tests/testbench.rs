@@ -19,7 +19,7 @@ use strassenc::tools::{Finished, Tools};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Format, Model, model_file};
 use strassenc_tests::{
-    image_model, inputs, large_table_model, sequence_answers, sequence_model, tools,
+    described, image_model, inputs, large_table_model, sequence_answers, sequence_model, tools,
 };
 
 /// How a script is told to use one simulator.
@@ -298,6 +298,35 @@ fn a_core_that_hangs_or_yields_unknown_bits_fails_with_its_place() {
                 };
                 bench.with(&top, forced, || bench.fails(simulator, &["+vectors=2"], what));
             }
+        }
+    }
+}
+
+/// Each input is driven as if it were alone, also with wrong frames, and a wrong element of any is
+/// noticed.
+#[test]
+fn the_testbench_of_several_inputs_drives_each() {
+    let model = described(
+        "name = \"beside\"\ninput = { shape = [5, 5], bits = 8, frac = 8 }\nlayers = [{ conv2d = { \
+         channels = 2, kernel = 2, r = 2 } }, \"relu\", { concat = { body = [{ conv2d = { channels \
+         = 2, kernel = 1, r = 2 } }, \"relu\"], shortcut = [{ input = { name = \"depth\", shape = \
+         [4, 4], bits = 6, frac = 3 } }] } }, { head = { name = \"mask\", layers = [{ conv2d = { \
+         channels = 1, kernel = 1, r = 2 } }] } }, { concat = { body = [{ dense = { units = 3, r = \
+         4 } }, \"relu\"], shortcut = [{ input = { name = \"age\", shape = [2], bits = 6, frac = 3, \
+         signed = true } }, { dense = { units = 2, r = 2 } }] } }, { dense = { units = 2, r = 2 } \
+         }]\n",
+    );
+    let bench = Bench::new(&model, &Options { aclken: true, ..Options::default() });
+    for simulator in &simulators(&bench.tools) {
+        bench.passes(simulator, &bench.folder, &[], 34);
+        for name in ["depth", "age"] {
+            // Zeros in the place of what is greatest.
+            let wrong = |text: &str| {
+                text.lines().map(|line| "0".repeat(line.len()) + "\n").collect::<String>()
+            };
+            bench.with(&bench.path(&format!("_input_{name}.mem")), wrong, || {
+                bench.fails(simulator, &[], "golden says")
+            });
         }
     }
 }

@@ -143,10 +143,10 @@ fn version() -> u32 {
     numbers.fold(0, |all, n| all << 8 | n.parse::<u32>().unwrap_or_default())
 }
 
-/// What a core with these frames and this model has; with `heads` it has several outputs.
+/// What a core with these frames and this model has, which has several inputs or several outputs.
 pub(super) fn control(
     frames: Frames,
-    heads: bool,
+    [inputs, heads]: [bool; 2],
     model_sha256: &str,
     table: Option<Table>,
 ) -> Control {
@@ -170,6 +170,17 @@ pub(super) fn control(
     } else {
         "Frames that have left since reset, modulo 2^32."
     };
+    let [empty, entered] = if inputs {
+        [
+            "As many frames have left as entered s_axis; of other inputs there may be more within.",
+            "Frames that have entered s_axis since reset, modulo 2^32.",
+        ]
+    } else {
+        [
+            "As many frames have left as entered.",
+            "Frames that have entered since reset, modulo 2^32, but for those that are dropped.",
+        ]
+    };
     let mut status = vec![];
     let mut commands = vec![];
     if tells {
@@ -180,7 +191,7 @@ pub(super) fn control(
         ));
         commands.push(bit("CLEAR_ERROR", 0, "Write 1 to clear ERROR."));
     }
-    status.push(bit("EMPTY", 1, "As many frames have left as entered."));
+    status.push(bit("EMPTY", 1, empty));
     if table.is_some() {
         commands.push(bit("LOAD", 1, "Write 1 to load the table between two frames."));
         status.push(bit("LOADING", 2, "The table is being loaded, or is about to be."));
@@ -200,12 +211,7 @@ pub(super) fn control(
             ..register("COMMAND", 0x0c, None, "Commands, each a bit.")
         },
         Register { fields: status, ..register("STATUS", 0x10, None, "What the core does.") },
-        register(
-            "FRAMES_IN",
-            0x14,
-            None,
-            "Frames that have entered since reset, modulo 2^32, but for those that are dropped.",
-        ),
+        register("FRAMES_IN", 0x14, None, entered),
         register("FRAMES_OUT", 0x18, None, left),
     ];
     if let Some(table) = &table {

@@ -256,12 +256,12 @@ impl<'a> Core<'a> {
         let heads = graph.heads.iter().zip(timing.latencies_of_heads());
         let heads = heads.zip(decisions[1..].iter().copied()).map(head).collect();
         let module = modules.take(format!("{top}_table"), "table");
-        let has_heads = !graph.heads.is_empty();
+        let several = [!graph.inputs.is_empty(), !graph.heads.is_empty()];
         let found = control::table(compiled, format!("{module}.mem"));
         let table = found.as_ref().map(|(table, values)| (module, table.packed(values)));
         let found = found.map(|(table, _)| table);
         let control = (options.control || found.is_some())
-            .then(|| control::control(frames, has_heads, &provenance.model_sha256, found));
+            .then(|| control::control(frames, several, &provenance.model_sha256, found));
         let outputs: Vec<(StreamId, &Stream, String)> = graph.outputs().collect();
         let named: Vec<(&str, &Stream)> =
             outputs.iter().map(|(_, stream, port)| (port.as_str(), *stream)).collect();

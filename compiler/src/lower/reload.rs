@@ -27,6 +27,12 @@ const MOST_SHIFT: i32 = 62;
 /// Where a layer is of a kind whose parameters cannot be loaded, or has an output that is constant,
 /// or where all that can be loaded would be too wide.
 pub fn reload(dataflow: &mut Dataflow, margin: u32) -> Result<()> {
+    if !dataflow.inputs.is_empty() {
+        // Between two frames of one input there may be half a frame of another.
+        let cause = "has several inputs, whose frames do not begin and end together";
+        return Err(Error::input(format_args!("network `{}`", dataflow.name), cause)
+            .help("leave out --reloadable"));
+    }
     for number in 0..dataflow.layers.len() {
         let layer = &dataflow.layers[number];
         let reads: Vec<Edge> =

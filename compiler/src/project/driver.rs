@@ -4,7 +4,7 @@ use super::{Core, file};
 use crate::decide::Decision;
 use crate::emit::File;
 use crate::emit::control::Control;
-use crate::emit::signature::{Head, Stream};
+use crate::emit::signature::{Head, Input, Stream};
 use askama::Template;
 use strassenc_runtime::Result;
 use strassenc_runtime::network::Scaling;
@@ -64,8 +64,16 @@ struct Driver<'a> {
     told: Option<String>,
     /// Offset and scale of each output of a regression, as C and Python have them.
     numbers: Option<[String; 2]>,
+    inputs: Vec<OfInput<'a>>,
     heads: Vec<OfHead<'a>>,
     control: Option<&'a Control>,
+}
+
+/// A further input, whose frames come from an engine of its own.
+struct OfInput<'a> {
+    name: &'a str,
+    port: &'a str,
+    input: Array,
 }
 
 /// A head, whose results come from an engine of its own.
@@ -100,13 +108,30 @@ impl<'a> Driver<'a> {
             OfHead { name, port, output, told: told(stream, *decision), numbers }
         };
         let heads: Vec<OfHead> = s.heads.iter().map(of_head).collect();
-        let longest = heads.iter().map(|head| head.output.bytes);
+        let of_input = |Input { name, port, stream }: &'a Input| {
+            let input = Array::new(stream);
+            OfInput { name, port, input }
+        };
+        let inputs: Vec<OfInput> = s.inputs.iter().map(of_input).collect();
+        let further = inputs.iter().map(|input| input.input.bytes);
+        let longest = further.chain(heads.iter().map(|head| head.output.bytes));
         let longest = longest.fold(input.bytes.max(output.bytes), usize::max);
         let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
         let (recurrent, control) = (s.recurrent, s.control.as_ref());
         let numbers = s.numbers.as_ref().map(listed);
         let (name, told) = (&s.top, told(&s.output, s.decision));
-        Driver { name, input, output, length_bits, recurrent, told, numbers, heads, control }
+        Driver {
+            name,
+            input,
+            output,
+            length_bits,
+            recurrent,
+            told,
+            numbers,
+            inputs,
+            heads,
+            control,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ports of a core as what tools take them for: a clock, a reset, buses, and the rest.
 
-use crate::emit::signature::{Direction, OUTPUT, Port, head};
+use crate::emit::signature::{Direction, INPUT, OUTPUT, Port, head, input};
 
 /// The ports of a core, each in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub struct Signal<'a> {
 fn bus(port: &str) -> Option<(&str, &str, BusKind, Role)> {
     let (bus, signal) = port.rsplit_once('_')?;
     let (kind, role) = match bus {
-        "s_axis" => (BusKind::Stream, Role::Slave),
         "s_axi_control" => (BusKind::Lite, Role::Slave),
+        _ if bus == INPUT || bus.starts_with(&input("")) => (BusKind::Stream, Role::Slave),
         _ if bus == OUTPUT || bus.starts_with(&head("")) => (BusKind::Stream, Role::Master),
         _ => return None,
     };
@@ -137,11 +137,13 @@ mod tests {
     fn each_port_is_in_one_place() {
         let port = |name: &str| Port { name: name.into(), direction: Direction::Input, bits: 1 };
         let names = ["aclk", "aresetn", "s_axis_tdata", "s_axis_tvalid", "m_axis_tdata"];
-        let names = [&names[..], &["s_axi_control_awaddr", "frame_error"]].concat();
+        let others = ["s_axi_control_awaddr", "frame_error", "s_axis_age_tdata"];
+        let names = [&names[..], &others].concat();
         let ports: Vec<Port> = names.into_iter().map(port).collect();
         let interface = Interface::new(&ports);
         assert_eq!((interface.clock, interface.reset), (Some(&ports[0]), Some(&ports[1])));
-        assert_eq!(interface.bus_names(":"), "s_axis:m_axis:s_axi_control");
+        assert_eq!(interface.bus_names(":"), "s_axis:m_axis:s_axi_control:s_axis_age");
+        assert_eq!(interface.buses[3].role, Role::Slave);
         assert_eq!([interface.buses[0].bits("TVALID"), interface.buses[0].bits("TLAST")], [1, 0]);
         assert_eq!(interface.buses[2].signals[0].logical, "AWADDR");
         assert_eq!(interface.others, [&ports[6]]);

@@ -96,8 +96,8 @@ impl Project {
         }
     }
 
-    /// Whether cores with several outputs have it.
-    pub fn takes_heads(self) -> bool {
+    /// Whether cores with several inputs or outputs have it.
+    pub fn takes_several(self) -> bool {
         match self {
             Project::Verilator | Project::C => false,
             Project::Fusesoc | Project::Vivado | Project::Quartus => true,
@@ -199,7 +199,7 @@ impl Asked<'_> {
     /// The kinds for a core with this signature.
     fn kinds(&self, signature: &Signature) -> Vec<Project> {
         let fits = |project: &Project| {
-            self.fits(*project) && (signature.heads.is_empty() || project.takes_heads())
+            self.fits(*project) && (!has_several(signature) || project.takes_several())
         };
         match self.projects {
             Some(named) => named.to_vec(),
@@ -278,19 +278,20 @@ impl<'a> Core<'a> {
 /// The project files of a core.
 ///
 /// # Errors
-/// As [`Asked::validate`]; where a kind is named that is for one output, of a core with several;
-/// and where a template fails: a bug of ours.
+/// As [`Asked::validate`]; where a kind is named that is for one input and one output, of a core
+/// with several; and where a template fails: a bug of ours.
 pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
     asked.validate()?;
     let kinds = asked.kinds(signature);
-    if let (false, Some(project)) =
-        (signature.heads.is_empty(), kinds.iter().find(|project| !project.takes_heads()))
+    if has_several(signature)
+        && let Some(project) = kinds.iter().find(|project| !project.takes_several())
     {
         let fit: Vec<String> = (Project::ALL.iter())
-            .filter(|project| project.takes_heads() && asked.fits(**project))
+            .filter(|project| project.takes_several() && asked.fits(**project))
             .map(Project::to_string)
             .collect();
-        let cause = "is for cores with one output, and this network has several";
+        let several = if signature.heads.is_empty() { "input" } else { "output" };
+        let cause = format_args!("is for cores with one {several}, and this network has several");
         return Err(Error::input(format_args!("--project {project}"), cause)
             .help(format_args!("for this network there are {}", fit.join(", "))));
     }
@@ -298,6 +299,11 @@ pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
     let files: Vec<Vec<File>> =
         kinds.into_iter().map(|project| project.files(&core)).collect::<Result<_>>()?;
     Ok(files.into_iter().flatten().collect())
+}
+
+/// Whether a core has more streams than one in and one out.
+fn has_several(signature: &Signature) -> bool {
+    !(signature.inputs.is_empty() && signature.heads.is_empty())
 }
 
 /// The commands that run the benches of a build, which lies in `folder`, in a shell.

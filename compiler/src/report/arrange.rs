@@ -1,7 +1,9 @@
 //! A build's report as people read it: which figures stand where, in which words.
 
 use super::document::{Cell, Document, Drawing, Section, Source, Table};
-use super::{Beats, Fits, Head, KernelReport, Proved, Report, SharedMatrix, Total, charts, rails};
+use super::{
+    Beats, Fits, Head, Input, KernelReport, Proved, Report, SharedMatrix, Total, charts, rails,
+};
 use crate::device::DEVICES;
 use crate::synth::Placement;
 use strassenc_runtime::{Result, train};
@@ -106,9 +108,15 @@ impl Report {
     fn lead(&self) -> String {
         let layers = plural(self.network.layers, "layer", "layers");
         let mut lead = format!(
-            "{{network.layers}} {layers} from {{network.input}} ({{network.input_format}}) to \
-             {{network.output}} ({{network.output_format}})"
+            "{{network.layers}} {layers} from {{network.input}} ({{network.input_format}})"
         );
+        for i in 0..self.inputs.len() {
+            lead += &format!(
+                " and {{inputs.{i}.elements}} ({{inputs.{i}.format}}) of its input \
+                 {{inputs.{i}.name}}"
+            );
+        }
+        lead += " to {network.output} ({network.output_format})";
         for i in 0..self.heads.len() {
             lead += &format!(
                 ", and {{heads.{i}.elements}} ({{heads.{i}.format}}) of its head {{heads.{i}.name}}"
@@ -203,7 +211,11 @@ impl Report {
             format!(", and {} of {{heads.{i}.name}}", beats(&format!("heads.{i}"), head.beats))
         };
         let heads: String = self.heads.iter().enumerate().map(head).collect();
-        all.push(format!("{into} in, {out} out{heads}"));
+        let input = |(i, input): (usize, &Input)| {
+            format!(" and {} of {{inputs.{i}.name}}", beats(&format!("inputs.{i}"), input.beats))
+        };
+        let inputs: String = self.inputs.iter().enumerate().map(input).collect();
+        all.push(format!("{into}{inputs} in, {out} out{heads}"));
         if self.sharing.is_some() {
             let which = if self.has_folded() { " in unrolled layers" } else { "" };
             all.push(format!(
@@ -276,7 +288,7 @@ impl Report {
         let mut table = self.of_layers(&LAYERS, source)?;
         let reads: Vec<_> = self.layers.iter().map(|layer| layer.figures.reads.clone()).collect();
         if reads.iter().all(|reads| !reads.is_empty()) {
-            table = table.with_rails(rails(&reads));
+            table = table.with_rails(rails(&reads, self.inputs.len()));
         }
         let largest = self.layers.iter().map(|layer| layer.figures.luts).max().unwrap_or(0).max(1);
         let luts = self.layers.iter().map(|layer| layer.figures.luts as f64 / largest as f64);

@@ -2,7 +2,7 @@
 
 use super::document::{Source, Text};
 use super::picture::{Arrow, Frame, Look, Picture, Rails};
-use super::{Head, Report};
+use super::{Head, Input, Report};
 use crate::emit::signature;
 use crate::figures::{Figures, PipelineFigures, PrimitiveFigures, StreamFigures};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use strassenc_runtime::Result;
 /// A stream, with the share of clocks in which it moves.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stream {
-    /// What it leaves: a primitive behind its layer, `s_axis` or `m_axis`.
+    /// What it leaves: a primitive behind its layer, or a port, such as `s_axis`.
     pub from: String,
     /// What it enters.
     pub to: String,
@@ -57,6 +57,9 @@ pub struct Pipeline {
     pub slack: f64,
 }
 
+/// What the name of a further input's register begins with.
+const REGISTER: &str = "s_register_";
+
 impl Stream {
     pub(super) fn all(figures: &Figures, clock_mhz: f64, ii: u32) -> Vec<Self> {
         let primitives = &figures.streams.primitives;
@@ -73,11 +76,17 @@ impl Stream {
             Some(PrimitiveFigures { name, .. }) => name.clone(),
             None => port.into(),
         };
+        // An input has a register of its name where there are several.
+        let port = |to: Option<usize>| {
+            let own = to.map(|n| &primitives[n]).filter(|primitive| primitive.layer.is_none());
+            let further = own.and_then(|primitive| primitive.name.strip_prefix(REGISTER));
+            further.map_or(signature::INPUT.into(), signature::input)
+        };
         let stream = |stream: &StreamFigures| {
             let busy = (stream.words as f64 / f64::from(ii)).min(1.0);
             let word = stream.lanes as f64 * f64::from(stream.bits);
             Stream {
-                from: name(stream.from, "s_axis"),
+                from: name(stream.from, &port(stream.to)),
                 to: name(stream.to, "m_axis"),
                 from_primitive: stream.from,
                 to_primitive: stream.to,
@@ -131,6 +140,9 @@ impl Report {
         let shaped = Shaped {
             name: &self.model,
             input: "{network.input}",
+            inputs: (0..self.inputs.len())
+                .map(|i| [format!("{{inputs.{i}.name}}"), format!("{{inputs.{i}.elements}}")])
+                .collect(),
             output: "{.output_shape}",
             reads: figures().map(|layer| layer.reads.clone()).collect(),
             multiplies: figures().map(|layer| layer.dense_multiplications > 0).collect(),
@@ -156,7 +168,11 @@ impl Report {
             let lines = vec![source.text(name)?, source.text(&beats)?];
             Ok(Frame { lines, look: Look::Port, bar: None })
         };
-        picture.boxes.push(port("s_axis", "input", self.input.bytes)?);
+        picture.boxes.push(port(signature::INPUT, "input", self.input.bytes)?);
+        for (i, input) in self.inputs.iter().enumerate() {
+            let (name, side) = (signature::input(&input.name), format!("inputs.{i}"));
+            picture.boxes.push(port(&name, &side, input.beats.bytes)?);
+        }
         // Of each primitive its box; all of a layer are one, and so are layers of one pipeline.
         let mut boxes: BTreeMap<usize, usize> = BTreeMap::new();
         let mut of_layers: BTreeMap<usize, usize> = BTreeMap::new();
@@ -192,6 +208,16 @@ impl Report {
             };
             self.heads.iter().position(is).map_or(output, |head| output + 1 + head)
         };
+        // That of one that enters: it goes to the input's register.
+        let port_before = |number: usize| {
+            let to = self.streams[number].to_primitive.map(|to| &self.primitives[to].figures);
+            let is = |input: &Input| {
+                to.is_some_and(|to| {
+                    to.layer.is_none() && to.name == format!("{REGISTER}{}", input.name)
+                })
+            };
+            self.inputs.iter().position(is).map_or(0, |input| input + 1)
+        };
         let leaving = |primitive: usize| {
             let streams = self.streams.iter().enumerate().rev();
             streams.filter(move |(_, stream)| stream.from_primitive == Some(primitive))
@@ -200,7 +226,7 @@ impl Report {
         let mut todo: Vec<(usize, usize)> = vec![];
         for (number, stream) in self.streams.iter().enumerate().rev() {
             match stream.from_primitive.map(|from| boxes.get(&from)) {
-                None => todo.push((0, number)),
+                None => todo.push((port_before(number), number)),
                 Some(Some(from)) => todo.push((*from, number)),
                 Some(None) => {}
             }
@@ -273,22 +299,26 @@ pub(crate) struct Shaped<'a> {
     pub input: &'a str,
     /// The path of the shape that a layer yields, from the layer on.
     pub output: &'a str,
-    /// What each layer reads: 0 is the input, i + 1 what layer i yields.
+    /// The paths of the names and shapes of the further inputs.
+    pub inputs: Vec<[String; 2]>,
+    /// What each layer reads: 0 is the input, then come the further ones, then what each layer
+    /// yields.
     pub reads: Vec<Vec<usize>>,
     /// Whether each layer multiplies.
     pub multiplies: Vec<bool>,
 }
 
 /// Rails that lead from layer to layer beside a table with a row for each: what the network is, in
-/// little room.
-pub(crate) fn rails(reads: &[Vec<usize>]) -> Rails {
+/// little room. Of so many further inputs all come from above, as the first one does.
+pub(crate) fn rails(reads: &[Vec<usize>], further: usize) -> Rails {
     let ends = reads.iter().enumerate().flat_map(|(number, reads)| {
         let mut reads = reads.clone();
         reads.dedup();
-        reads.into_iter().map(move |from| (from, number + 1))
+        reads.into_iter().map(move |from| (from.saturating_sub(further), number + 1))
     });
     let mut ends: Vec<_> = ends.collect();
     ends.sort_unstable();
+    ends.dedup();
     let ranks: Vec<_> = (0..=reads.len()).collect();
     Rails::new(&ranks, &ends)
 }
@@ -301,6 +331,9 @@ pub(crate) fn network(shaped: &Shaped, source: &Source) -> Result<Picture> {
     let text = |template: &str| source.text(template);
     let port = |lines: Vec<Text>| Frame { lines, look: Look::Port, bar: None };
     let mut boxes = vec![port(vec![text("input")?, text(shaped.input)?])];
+    for [name, shape] in &shaped.inputs {
+        boxes.push(port(vec![text(name)?, text(shape)?]));
+    }
     let mut arrows = vec![];
     for (number, reads) in shaped.reads.iter().enumerate() {
         let base = format!("layers.{number}");
@@ -312,10 +345,11 @@ pub(crate) fn network(shaped: &Shaped, source: &Source) -> Result<Picture> {
             lines.push(source.text_at(&base, "{.multiplications} multiplications")?);
         }
         let look = if shaped.multiplies[number] { Look::Layer } else { Look::Store };
+        let to = boxes.len();
         boxes.push(Frame { lines, look, bar: None });
         let mut reads = reads.clone();
         reads.dedup();
-        arrows.extend(reads.iter().map(|&from| Arrow { from, to: number + 1, label: vec![] }));
+        arrows.extend(reads.iter().map(|&from| Arrow { from, to, label: vec![] }));
     }
     arrows.sort_by_key(|arrow| arrow.from);
     Ok(Picture { title: format!("The network {}: its layers", shaped.name), boxes, arrows })

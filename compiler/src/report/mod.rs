@@ -54,12 +54,15 @@ pub struct Report {
     pub ii: u32,
     /// Inferences a second at full rate; of a network over sequences, steps.
     pub inferences_per_second: f64,
-    /// Clocks from the last input beat of an inference to its first output beat.
+    /// Clocks from the last input beat of an inference, of all inputs, to its first output beat.
     pub latency: i64,
     /// The latency in microseconds.
     pub latency_us: f64,
     /// What enters.
     pub input: Beats,
+    /// What enters beside it; none of most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
     /// What leaves.
     pub output: Beats,
     /// The network's outputs beside it; none of most.
@@ -99,6 +102,20 @@ pub struct Report {
     pub synthesis: Option<Synthesis>,
     /// What nextpnr made of it, where it was asked.
     pub placement: Option<Placement>,
+}
+
+/// A further input of a network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    /// The name of the network's input.
+    pub name: String,
+    /// How many elements enter.
+    pub elements: usize,
+    /// The format of what enters.
+    pub format: String,
+    /// The beats of its stream.
+    #[serde(flatten)]
+    pub beats: Beats,
 }
 
 /// A further output of a network.
@@ -405,6 +422,14 @@ impl Report {
             latency: signature.latency,
             latency_us: signature.latency as f64 / clock_mhz,
             input: beats(&signature.input),
+            inputs: (signature.inputs.iter())
+                .map(|input| Input {
+                    name: input.name.clone(),
+                    elements: input.stream.elements,
+                    format: input.stream.format.to_string(),
+                    beats: beats(&input.stream),
+                })
+                .collect(),
             output: beats(&signature.output),
             heads: (signature.heads.iter())
                 .map(|head| Head {
