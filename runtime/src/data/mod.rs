@@ -23,6 +23,7 @@ mod values;
 mod wav;
 
 use crate::error::{Error, Result, significant};
+use crate::format::Columns;
 use crate::model::{Edge, Model};
 use crate::network::{Input, Loss, Network};
 use labels::Classes;
@@ -546,10 +547,13 @@ fn elements(shape: &[usize]) -> usize {
 
 /// Whether samples of one shape can enter where another is due.
 fn fits(has: &[usize], due: &[usize]) -> bool {
-    let axes =
-        |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
     let (of_has, of_due) = (axes(has), axes(due));
     of_has == of_due || of_has.len() <= 1 && elements(has) == elements(due)
+}
+
+/// The axes of more than one element.
+fn axes(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|size| *size != 1).collect()
 }
 
 /// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the
