@@ -75,14 +75,47 @@ fn write_waves(folder: &Path, axes: &[usize]) {
     }
 }
 
+/// A core of one step is given the steps of every sample, with a start at the first; how well it
+/// does at the end of each is how well the network of whole signals does.
 #[test]
-fn every_description_trains_and_its_core_computes_what_golden_does() {
+fn a_core_of_steps_answers_every_step_of_each_sample() {
+    verilator();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_waves(path, &[64, 2]);
+    let text = r#"name = "steps"
+input = { shape = [64, 2], bits = 8, frac = 7, signed = true }
+layers = [{ conv1d = { channels = 3, kernel = 1 } }, "relu", { gru = { units = 3 } }, "last",
+    { dense = { units = 3 } }]"#;
+    std::fs::write(path.join("net.toml"), text).unwrap();
+    done(path, &["random", "net.toml", "-o", "whole"]);
+    done(path, &["verilog", "whole", "--steps", "-o", "core"]);
+    let data = ["--data", "npy:data,frac=7", "--json"];
+    let json = |command: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&done(path, &[command, &data].concat())).unwrap()
+    };
+    let of_whole = json(&["eval", "whole"]);
+    assert_eq!(json(&["eval", "core"])["golden"], of_whole["golden"]);
+    let run = json(&["simulate", "core", "--gaps", "--backpressure"]);
+    assert_eq!(run["accuracy"], of_whole["golden"]["accuracy"]);
+    let told = ["samples", "steps", "mismatches"].map(|key| run[key].as_u64());
+    assert_eq!(told, [Some(12 * 64), Some(64), Some(0)]);
+    let layer = json(&["simulate", "core", "--layers", "gru_0", "--samples", "3"]);
+    assert_eq!(layer[0]["samples"], 3 * 64);
+}
+
+fn verilator() {
     let home =
         std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let home = home.unwrap_or_else(|| {
         PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc")
     });
     Tools::new(home).verilator_or_install().unwrap();
+}
+
+#[test]
+fn every_description_trains_and_its_core_computes_what_golden_does() {
+    verilator();
     for (i, (axes, layers, multiplications)) in SIGNALS.into_iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();

@@ -138,7 +138,8 @@ mod _strassenc {
             x: PyReadonlyArray2<'py, i64>,
         ) -> PyResult<Bound<'py, PyArray2<i64>>> {
             let x = x.as_array().to_owned();
-            let outputs = work(py, || cli::golden_outputs(&self.0, x.view(), &cli::tools()?))?;
+            let outputs =
+                work(py, || cli::golden_outputs(&self.0, x.view(), x.nrows(), &cli::tools()?))?;
             Ok(PyArray2::from_owned_array(py, outputs))
         }
 
@@ -318,10 +319,19 @@ mod _strassenc {
             let x = x.as_array().to_owned();
             let (gaps, backpressure, pauses) = pauses;
             let resets = false;
-            let options = simulate::Options { seed, gaps, backpressure, pauses, resets, threads };
+            let options = simulate::Options {
+                seed,
+                gaps,
+                backpressure,
+                pauses,
+                resets,
+                threads,
+                sequence: 0,
+            };
             let run = work(py, || {
                 let tools = cli::tools()?;
-                let golden = rows(cli::golden_outputs(&self.compiled.model, x.view(), &tools)?);
+                let golden =
+                    rows(cli::golden_outputs(&self.compiled.model, x.view(), x.nrows(), &tools)?);
                 let due: Vec<_> = golden.iter().map(|own| self.signature.due(own)).collect();
                 tools.verilator_or_install()?;
                 let simulator = Simulator::build(&self.sources, &self.signature, false, &tools)?;

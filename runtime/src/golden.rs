@@ -76,6 +76,20 @@ pub fn outputs(
     inputs: ArrayView2<i64>,
     next: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Array2<i64>> {
+    sequences(model, inputs, inputs.nrows(), next)
+}
+
+/// The [`outputs`] where so many samples at a time, `length`, are a sequence of a recurrent
+/// network.
+///
+/// # Errors
+/// As [`outputs`].
+pub fn sequences(
+    model: &Model,
+    inputs: ArrayView2<i64>,
+    length: usize,
+    next: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Array2<i64>> {
     let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
     fn dense(layer: &Layer) -> Option<&Dense> {
         if let Layer::Dense(dense) = layer { Some(dense) } else { None }
@@ -106,12 +120,11 @@ pub fn outputs(
         z.assign(&Array1::from(step(model, state, &x.to_vec())?.pop().unwrap_or_default()));
         Ok(())
     };
-    if model.is_recurrent() {
+    let length = if model.is_recurrent() { length.max(1) } else { 1 };
+    rows.into_par_iter().chunks(length).try_for_each(|rows| {
         let mut state = State::start();
-        rows.into_iter().try_for_each(|row| infer(&mut state, row))?;
-    } else {
-        rows.into_par_iter().try_for_each(|row| infer(&mut State::start(), row))?;
-    }
+        rows.into_iter().try_for_each(|row| infer(&mut state, row))
+    })?;
     Ok(outputs)
 }
 
@@ -138,13 +151,7 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     let (mut x, further) = input.split_at(edge.0.elements());
     let mut sides = Sides { inputs: further.iter(), heads: vec![] };
     for z in &model.layers {
-        edges.push(match z {
-            Layer::Recurrent(r) if r.along == Along::Inputs => {
-                let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
-                recurrent(r, x, kept)
-            }
-            z => layer(z, x, edge, &mut sides)?,
-        });
+        edges.push(layer(z, x, edge, state, &mut sides)?);
         x = &edges[edges.len() - 1];
         edge = z.yields(edge)?;
     }
@@ -171,7 +178,8 @@ struct Sides<'a> {
 #[cfg(feature = "train")]
 pub(crate) fn of_layer(layer: &Layer, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
     let values = x.chunks_exact(edge.0.elements());
-    let of_each = values.map(|x| self::layer(layer, x, edge, &mut Sides::default()));
+    let of_each =
+        values.map(|x| self::layer(layer, x, edge, &mut State::start(), &mut Sides::default()));
     Ok(of_each.collect::<Result<Vec<_>>>()?.concat())
 }
 
@@ -202,6 +210,7 @@ fn layer(
     layer: &Layer,
     x: &[i64],
     (shape, format): (Shape, Format),
+    state: &mut State,
     sides: &mut Sides,
 ) -> Result<Vec<i64>> {
     Ok(match layer {
@@ -211,9 +220,9 @@ fn layer(
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Upsample(u) => upsample(u, x, shape),
         Layer::Activation(a) => activation(&a.function, x),
-        Layer::Branches(b) => branches(b, x, (shape, format), sides)?,
+        Layer::Branches(b) => branches(b, x, (shape, format), state, sides)?,
         Layer::Head(h) => {
-            let (outputs, _) = branch(&h.layers, x, (shape, format), sides)?;
+            let (outputs, _) = branch(&h.layers, x, (shape, format), state, sides)?;
             sides.heads.extend(outputs);
             x.to_vec()
         }
@@ -228,6 +237,10 @@ fn layer(
         }
         Layer::CharCnn(c) => char_cnn(c, x, shape),
         Layer::Highway(h) => highway(h, x, format),
+        Layer::Recurrent(r) if r.along == Along::Inputs => {
+            let kept = state.cells.entry(r.gates.name.clone()).or_insert_with(|| zeros(r));
+            recurrent(r, x, kept)
+        }
         Layer::Recurrent(r) => {
             let mut kept = zeros(r);
             let pixels = x.chunks_exact(r.inputs());
@@ -365,10 +378,11 @@ fn branches(
     layer: &Branches,
     x: &[i64],
     edge: (Shape, Format),
+    state: &mut State,
     sides: &mut Sides,
 ) -> Result<Vec<i64>> {
-    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, sides)?;
-    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, sides)?;
+    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge, state, sides)?;
+    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge, state, sides)?;
     let frac = a_format.frac.max(b_format.frac);
     for v in &mut a {
         *v <<= frac - a_format.frac;
@@ -405,11 +419,12 @@ fn branch(
     layers: &[Layer],
     x: &[i64],
     mut edge: (Shape, Format),
+    state: &mut State,
     sides: &mut Sides,
 ) -> Result<(Vec<i64>, (Shape, Format))> {
     let mut x = x.to_vec();
     for z in layers {
-        x = layer(z, &x, edge, sides)?;
+        x = layer(z, &x, edge, state, sides)?;
         edge = z.yields(edge)?;
     }
     Ok((x, edge))

@@ -3,6 +3,7 @@
 //! Training, golden and the compiler all stand on this module; it holds data and its validation, no
 //! arithmetic of layers.
 
+mod steps;
 mod validate;
 
 pub(crate) use validate::gate_format;
@@ -916,9 +917,23 @@ impl Model {
 
     /// Whether it works on sequences: it has a state, which goes from one input to the next.
     pub fn is_recurrent(&self) -> bool {
-        self.layers
-            .iter()
-            .any(|layer| matches!(layer, Layer::Recurrent(Recurrent { along: Along::Inputs, .. })))
+        !self.states().is_empty()
+    }
+
+    /// The layers whose state goes from one input to the next, those of branches and heads too, in
+    /// the order in which they stand.
+    pub fn states(&self) -> Vec<&Recurrent> {
+        fn states<'a>(layers: impl Iterator<Item = &'a Layer>, all: &mut Vec<&'a Recurrent>) {
+            for layer in layers {
+                match layer {
+                    Layer::Recurrent(own) if own.along == Along::Inputs => all.push(own),
+                    _ => states(layer.inner(), all),
+                }
+            }
+        }
+        let mut all = vec![];
+        states(self.layers.iter(), &mut all);
+        all
     }
 
     /// Number of outputs: those of the last layer, then those of each head.

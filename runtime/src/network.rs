@@ -1354,7 +1354,8 @@ impl Network {
     /// Whether its layers are those that a network of sequences can have.
     fn check_sequence(&self) -> Result<(), Violation> {
         let known = |layer: &Layer| match layer {
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) => true,
+            Layer::Lstm(_) | Layer::Gru(_) => true,
             Layer::Relu | Layer::Flatten => true,
             Layer::Dense(dense) => !dense.plain.unwrap_or(self.spn.plain),
             _ => false,
@@ -1362,7 +1363,9 @@ impl Network {
         let at = |i| Place::new("layers").index(i);
         if let Some(i) = self.layers.iter().position(|layer| !known(layer)) {
             return Err(Violation::new(at(i), "a network of sequences cannot have this layer")
-                .help("use embedding, char_cnn, highway, lstm and dense layers with a budget"));
+                .help(
+                    "use embedding, char_cnn, highway, lstm, gru and dense layers with a budget",
+                ));
         }
         if !matches!(self.layers.first(), Some(Layer::Embedding(_))) {
             return Err(Violation::new(

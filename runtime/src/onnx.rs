@@ -23,8 +23,7 @@ pub use import::{Fate, Imported, Options, Weights, import};
 pub use teacher::{Answer, Classifier, Run, Teacher};
 
 use crate::error::Result;
-use crate::model::{Edge, Layer, Model};
-use crate::recurrent::Along;
+use crate::model::{Edge, Model};
 use crate::shape::Shape;
 use graph::Graph;
 use messages::{
@@ -66,15 +65,13 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let mut output: Vec<_> = model.streams().into_iter().map(stream).collect();
     let mut value = graph.cast("x_f64", "x", DOUBLE);
     let mut edge = model.input();
-    for layer in &model.layers {
-        if let Layer::Recurrent(recurrent) = layer
-            && recurrent.along == Along::Inputs
-        {
-            for state in ["c", "h"].map(|state| format!("{}_{state}", layer.name())) {
-                input.push(ValueInfoProto::int64(&state, recurrent.units()));
-                output.push(ValueInfoProto::int64(&format!("{state}_next"), recurrent.units()));
-            }
+    for recurrent in model.states() {
+        for state in ["c", "h"].map(|state| format!("{}_{state}", recurrent.gates.name)) {
+            input.push(ValueInfoProto::int64(&state, recurrent.units()));
+            output.push(ValueInfoProto::int64(&format!("{state}_next"), recurrent.units()));
         }
+    }
+    for layer in &model.layers {
         value = graph.layer(layer, &value, edge)?;
         edge = layer.yields(edge)?;
     }

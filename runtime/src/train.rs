@@ -28,7 +28,7 @@ mod ternary;
 pub use checkpoint::Tensors;
 pub use confusion::{Confusion, Told};
 pub use curves::{compare, svg as curves_of};
-pub use exact::fake_quantised;
+pub use exact::{fake_quantised, is_fake_quantised};
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loadable::{Coefficient, Loadable, Ranges};
 pub use loss::Score;

@@ -60,7 +60,7 @@ layers = [
     { embedding = { rows = 32, units = 4 } },
     { char_cnn = { filters = [3, 0, 5] } },
     { highway = { r = 8 } },
-    { lstm = { units = 10, r = 12 } },
+    { gru = { units = 10, r = 12 } },
     { dense = { units = 10, r = 12 } },
 ]
 [train]

@@ -144,6 +144,53 @@ pub fn row_model(seed: u64) -> Model {
     model
 }
 
+/// A model over a signal of several steps whose layers read one step each, recurrent ones among
+/// them, before a last pixel at times: one that has [`Model::steps`].
+pub fn signal_model(seed: u64) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(9);
+    let format = any_format(&mut rng);
+    let shape = vec![1, rng.random_range(2..=6), rng.random_range(1..=4)];
+    let mut builder =
+        Builder { up: rng.clone(), acts: rng.clone(), grow: rng.clone(), rng, layers: 0 };
+    let mut edge = (Shape::of(&shape), format);
+    let mut layers = vec![];
+    for i in 0..builder.rng.random_range(1..=3) {
+        let mut add = vec![match (i, builder.rng.random_range(0..6)) {
+            (0, _) | (_, 0..=1) => builder.recurrent(edge),
+            (_, 2..=3) => builder.conv_of_a_step(edge, None, false),
+            _ => builder.activation(edge.1),
+        }];
+        if builder.rng.random_ratio(1, 3) {
+            add = builder.beside(edge, add);
+        }
+        if builder.rng.random_ratio(1, 4) {
+            let within = builder.recurrent(edge);
+            let mut of_head = vec![within.clone()];
+            let mut edge = within.yields(edge).unwrap();
+            if builder.rng.random() {
+                of_head.push(Layer::Last(Last { name: builder.name("last") }));
+                edge = of_head[1].yields(edge).unwrap();
+            }
+            of_head.push(builder.conv_of_a_step(edge, None, true));
+            add.insert(0, Layer::Head(Head { name: builder.name("head"), layers: of_head }));
+        }
+        edge = add.iter().fold(edge, |edge, layer| layer.yields(edge).unwrap());
+        layers.extend(add);
+    }
+    if builder.rng.random() {
+        layers.push(Layer::Last(Last { name: builder.name("last") }));
+        edge = layers[layers.len() - 1].yields(edge).unwrap();
+        layers.push(builder.dense(edge));
+    } else {
+        layers.push(builder.conv_of_a_step(edge, None, true));
+    }
+    let (input, provenance) = (Edge { shape, format }, Provenance::default());
+    let model = Model { name: "signals".into(), input, layers, provenance };
+    model.validate().expect("a random model is valid");
+    model
+}
+
 struct Builder {
     rng: ChaCha8Rng,
     /// What there is of upsampling; of its own, so that all else is drawn as it would be without.
@@ -255,6 +302,54 @@ impl Builder {
             groups,
             output: self.output(channels, raw),
         })
+    }
+
+    /// A convolution of one pixel at a time.
+    fn conv_of_a_step(
+        &mut self,
+        (shape, _): (Shape, Format),
+        yields: Option<usize>,
+        raw: bool,
+    ) -> Layer {
+        let groups = if self.rng.random() { shape.channels } else { 1 };
+        let (groups, channels) = match yields {
+            Some(channels) => (1, channels),
+            None => (groups, groups * self.rng.random_range(1..=2)),
+        };
+        let each = self.rng.random_range(1..=3);
+        let (r, reads) = (each * groups, if groups > 1 { each } else { each * groups });
+        let (coefficients, coefficient_shifts) = self.coefficients(r);
+        Layer::Conv2d(Conv2d {
+            name: self.name("conv"),
+            budget: r,
+            w_b: self.ternary((r, shape.channels / groups, 1, 1)),
+            coefficients,
+            coefficient_bits: 6,
+            coefficient_shifts,
+            product_frac: 3,
+            w_c: self.ternary((channels, reads, 1, 1)),
+            bias: Array::from_shape_simple_fn((channels, 1, 1), || self.rng.random_range(-40..=40)),
+            stride: Extent::ONE,
+            pad: Extent::square(0),
+            transposed: None,
+            groups,
+            output: self.output(channels, raw),
+        })
+    }
+
+    /// Such layers in a branch, and the same edge or another convolution of it beside them.
+    fn beside(&mut self, edge: (Shape, Format), mut body: Vec<Layer>) -> Vec<Layer> {
+        let channels = edge.0.channels;
+        if self.rng.random() {
+            let shortcut = match self.rng.random() {
+                true => vec![],
+                false => vec![self.conv_of_a_step(edge, None, false)],
+            };
+            return vec![self.join("concat", Join::Concat, [body, shortcut])];
+        }
+        let ends = body.iter().fold(edge, |edge, layer| layer.yields(edge).unwrap());
+        body.push(self.conv_of_a_step(ends, Some(channels), false));
+        vec![self.join("add", Join::Add, [body, vec![]])]
     }
 
     fn recurrent(&mut self, (shape, format): (Shape, Format)) -> Layer {

@@ -6,7 +6,7 @@ pub mod models;
 pub mod sequences;
 
 pub use engines::{any_decisions, lowered, random_engines};
-pub use images::{headed_model, image_model, row_model, several_model};
+pub use images::{headed_model, image_model, row_model, several_model, signal_model};
 pub use models::{Recipe, described, inputs, random_model, recipes, wide_recipes};
 pub use sequences::{large_table_model, recurrent_model, sequence_answers, sequence_model};
 

@@ -1,6 +1,6 @@
 //! Models over sequences with random weights, the same for the same seed.
 
-use crate::images::row_model;
+use crate::images::{row_model, signal_model};
 use crate::models::{LayerRecipe, dense, inputs, ternary};
 use ndarray::{Array1, Array2};
 use rand::{RngExt, SeedableRng};
@@ -11,9 +11,14 @@ use strassenc_runtime::model::{
 };
 use strassenc_runtime::{Along, Cell, Format, Model, golden};
 
-/// A [`sequence_model`], or every third time a [`row_model`].
+/// A [`sequence_model`], and of six one time a step of a [`signal_model`], and two times a
+/// [`row_model`].
 pub fn recurrent_model(seed: u64) -> Model {
-    if seed % 3 == 2 { row_model(seed) } else { sequence_model(seed) }
+    match seed % 6 {
+        2 | 5 => row_model(seed),
+        4 => signal_model(seed).steps().expect("its layers read one step each"),
+        _ => sequence_model(seed),
+    }
 }
 
 /// A model of LSTMs whose table is too large for the text of its ROM, which is in a file of its

@@ -24,8 +24,8 @@ use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Cell, Model, golden};
 use strassenc_tests::sequences::language_model;
 use strassenc_tests::{
-    any_streams, random_engines, recurrent_model, row_model, sequence_model, simulate_testbench,
-    tools,
+    any_streams, image_model, random_engines, recurrent_model, row_model, sequence_answers,
+    sequence_model, signal_model, simulate_testbench, tools,
 };
 
 fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
@@ -59,7 +59,8 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
         let model = recurrent_model(seed);
         let lowered = lower::lower(&model).unwrap();
         ir::verify(&lowered).unwrap();
-        assert_eq!(lowered.is_recurrent(), seed % 3 < 2);
+        assert_eq!(lowered.is_recurrent(), model.is_recurrent());
+        assert_eq!(model.is_recurrent(), seed % 3 < 2);
         let is_chain = model.layers.len() == lowered.layers.len() && !model.has_heads();
         // Adder graphs take their time.
         let compiled = (seed < 60).then(|| compiled(&model, seed, [Beat::Any; 2]));
@@ -92,10 +93,63 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
     assert!(seen > 200 * 25, "{seen}");
 }
 
+/// Step by step the model of one step yields what the whole yields at that pixel, or, behind a last
+/// pixel, of the steps until then.
+#[test]
+fn a_model_of_one_step_yields_at_each_what_the_whole_does() {
+    let (mut at_each, mut behind_the_last) = (0, 0);
+    for seed in 0..300 {
+        let whole = signal_model(seed);
+        let steps = whole.steps().unwrap();
+        let [count, channels] = [whole.input.shape[1], whole.input.shape[2]];
+        assert_eq!(steps.input.shape, [channels], "seed {seed}");
+        let (inputs, _) = sequence(&steps, count, seed);
+        let answers = sequence_answers(&steps, &inputs);
+        let streams = whole.streams();
+        for until in 1..=count {
+            let mut so_far = whole.clone();
+            so_far.input.shape[1] = until;
+            let due = golden::infer(&so_far, &inputs[..until].concat()).unwrap();
+            let (mut due, mut answer) = (due.as_slice(), answers[until - 1].as_slice());
+            for (_, shape, _) in &streams {
+                let pixels = if shape.width == 1 { 1 } else { until };
+                let (own, others) = due.split_at(pixels * shape.channels);
+                let (at_step, of_others) = answer.split_at(shape.channels);
+                assert_eq!(own[(pixels - 1) * shape.channels..], *at_step, "seed {seed}");
+                (due, answer) = (others, of_others);
+                *(if shape.width == 1 { &mut behind_the_last } else { &mut at_each }) += 1;
+            }
+            assert!(due.is_empty() && answer.is_empty(), "seed {seed}");
+        }
+    }
+    assert!(at_each > 500 && behind_the_last > 500, "{at_each} {behind_the_last}");
+}
+
+#[test]
+fn what_needs_more_than_one_step_has_no_model_of_one() {
+    let refusal = |model: &Model| model.steps().err().map(|e| e.to_string());
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let model = row_model(seed);
+        let Some(told) = refusal(&model).filter(|_| model.input.shape[1] > 1) else { continue };
+        assert!(told.contains("take the model as it is"), "{told}");
+        for cause in ["from the end of a signal", "`conv ", "`dense`"] {
+            seen.extend(told.contains(cause).then_some(cause));
+        }
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    let step = signal_model(1).steps().unwrap();
+    assert!(refusal(&step).unwrap().contains("from one input to the next already"));
+    let mut stateless = signal_model(1);
+    stateless.layers.clear();
+    assert!(refusal(&stateless).unwrap().contains("has no `lstm` or `gru`"));
+    assert!(refusal(&image_model(1)).unwrap().contains("is no signal of several steps"));
+}
+
 #[test]
 fn gated_layers_that_were_made_wrong_are_refused() {
     let mut refused = [0; 11];
-    for seed in 0..200 {
+    for seed in 0..400 {
         let lowered = lower::lower(&recurrent_model(seed)).unwrap();
         for (number, fault) in
             (0..lowered.layers.len()).flat_map(|number| (0..11).map(move |fault| (number, fault)))

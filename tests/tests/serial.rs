@@ -303,8 +303,8 @@ fn digits_compute_in_verilator_what_golden_does() {
         for (gaps, backpressure, pauses, resets) in
             [(false, false, false, false), (true, true, *clock_enable, true)]
         {
-            let options =
-                simulate::Options { seed, gaps, backpressure, pauses, resets, threads: 1 };
+            let plain = simulate::Options::default();
+            let options = simulate::Options { seed, gaps, backpressure, pauses, resets, ..plain };
             let run = simulator.run(&vectors, &options).unwrap();
             assert_eq!(run.outputs, due, "{}, {ii}, {options:?}", model.name);
             run.check_promises(&emitted.signature).unwrap();

@@ -121,7 +121,7 @@ fn random_networks_compute_in_verilator_what_golden_does() {
                     backpressure,
                     pauses: pauses && *clock_enable,
                     resets,
-                    threads: 1,
+                    ..Options::default()
                 };
                 let run = simulator
                     .run(&vectors, &options)

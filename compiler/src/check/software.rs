@@ -14,6 +14,10 @@ type Counts = std::result::Result<String, Stop>;
 
 /// The network in f64 on real values against golden, integer for integer.
 pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
+    if !train::is_fake_quantised(model) {
+        let cause = "a model of one step of a signal: that of whole signals has such a network";
+        return Err(Stop::Skip(cause.into()));
+    }
     let scales: Vec<f64> = (model.columns().into_iter())
         .flat_map(|(n, format)| std::iter::repeat_n(f64::powi(2.0, -format.frac), n))
         .collect();

@@ -158,6 +158,11 @@ fn samples(args: &Args, build: &Build) -> Result<Vec<Vec<i64>>> {
         }
         Err(error) => return Err(error),
     };
-    let x = set.test.take(args.samples).x.integers(&build.model.columns())?;
-    Ok(x.outer_iter().map(|row| row.to_vec()).collect())
+    let x = set.test.take(args.samples).x.integers(&set.columns(&build.model))?;
+    // Of a model of one step, those of all samples are one sequence.
+    let steps = x.outer_iter().flat_map(|row| {
+        let row = row.to_vec();
+        row.chunks(build.model.elements()).map(<[i64]>::to_vec).collect::<Vec<_>>()
+    });
+    Ok(steps.collect())
 }

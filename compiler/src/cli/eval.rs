@@ -167,8 +167,15 @@ pub fn run(args: Args) -> Result<()> {
     let tools = home::tools()?;
     let data = data::of_model(&model, args.data.as_deref())?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-    let inputs = split.x.integers(&model.columns())?;
-    let outputs = golden_outputs(&model, inputs.view(), &tools)?;
+    let steps = data.steps(&model);
+    if steps > 1 && args.vectors.is_some() {
+        let cause = "writes one sequence, and here every sample is one";
+        return Err(Error::input("--vectors", cause).help("take the model of whole signals"));
+    }
+    let inputs = in_steps(split.x.integers(&data.columns(&model))?, steps)?;
+    let outputs = golden_outputs(&model, inputs.view(), sequence_of(steps, &inputs), &tools)?;
+    // What is due is known at the end of a sample.
+    let outputs = outputs.slice_move(s![steps - 1..; steps, ..]);
 
     if let Some(head) = streams.get(1 + split.heads.len()).and_then(|output| output.head.as_ref()) {
         let cause = format!("says nothing that is due of head `{head}`");
@@ -177,22 +184,25 @@ pub fn run(args: Args) -> Result<()> {
              `strassenc check` compares all outputs in hardware with the integer reference",
         ));
     }
-    let reals = train::fake_quantised(&model, split.x.doubles().view())?;
+    let reals = (steps == 1)
+        .then(|| train::fake_quantised(&model, split.x.doubles().view()))
+        .transpose()?;
     tools.check_interrupted()?;
     let float = float_outputs(&path, &split, outputs.ncols());
     let figures = |output: &Stream, k: usize| {
         let Stream { columns, unit, task, .. } = output;
         let own = s![.., columns.clone()];
-        let (z, y) = (outputs.slice(own), reals.slice(own));
-        let differing = y.iter().zip(&z).filter(|(y, z)| **y != **z as f64 * unit).count();
+        let z = outputs.slice(own);
         let due = split.due(k);
+        let fake_quantised = reals.as_ref().map(|reals| {
+            let y = reals.slice(own);
+            let differing = y.iter().zip(&z).filter(|(y, z)| **y != **z as f64 * unit).count();
+            FakeQuantised { measures: Measures::of(task, y, |v| v, due), differing }
+        });
         let of_float = float.as_ref().map(|y| y.slice(own));
         Figures {
             golden: Some(Measures::of(task, z, |v| v as f64 * unit, due)),
-            fake_quantised: Some(FakeQuantised {
-                measures: Measures::of(task, y, |v| v, due),
-                differing,
-            }),
+            fake_quantised,
             float: match of_float {
                 Some(y) => Some(Float::Checkpoint(Measures::of(task, y, f64::from, due))),
                 None => recorded(&model, output),
@@ -440,17 +450,31 @@ fn write_vectors(
     files::write_folder(folder, files, |_| Ok(()), |folder| check_vectors(folder, overwrite))
 }
 
-/// [Golden's outputs](golden::outputs), with progress and Ctrl-C.
+/// Samples, `[samples, steps · elements]`, step by step: `[samples · steps, elements]`.
+pub(super) fn in_steps(samples: Array2<i64>, steps: usize) -> Result<Array2<i64>> {
+    let shape = (samples.nrows() * steps, samples.ncols() / steps);
+    samples.into_shape_with_order(shape).map_err(|e| Error::internal("data, steps", e))
+}
+
+/// The inputs of a sequence, where samples have so many steps: those of a single one are one
+/// sequence together.
+pub(super) fn sequence_of(steps: usize, inputs: &Array2<i64>) -> usize {
+    if steps > 1 { steps } else { inputs.nrows() }
+}
+
+/// [Golden's outputs](golden::sequences), with progress and Ctrl-C; `length` inputs of a recurrent
+/// network are a sequence.
 ///
 /// # Errors
 /// As there, and where the user interrupts.
 pub fn golden_outputs(
     model: &Model,
     inputs: ArrayView2<i64>,
+    length: usize,
     tools: &Tools,
 ) -> Result<Array2<i64>> {
     let bar = tools.bar("golden", inputs.nrows() as u64, "samples");
-    let result = golden::outputs(model, inputs, &|| {
+    let result = golden::sequences(model, inputs, length, &|| {
         if INTERRUPTED.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "eval", "interrupted by the user"));
         }

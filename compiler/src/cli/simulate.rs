@@ -10,7 +10,7 @@ use strassenc::check::random_vectors;
 use strassenc::decide::Rule;
 use strassenc::emit;
 use strassenc::ir::{self, State};
-use strassenc::simulate::{Mismatch, Options, Place, Run, Simulator, Sources};
+use strassenc::simulate::{Mismatch, Options, Place, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::data::Split;
 use strassenc_runtime::error::count;
@@ -36,6 +36,7 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc simulate build/digits --random 1000000 --gaps --backpressure --resets
   strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
   strassenc simulate build/austen --samples 2000           the first characters of the test text
+  strassenc simulate build/vowels --samples 9              of a core of --steps: nine sequences
   strassenc simulate build/austen --layers lstm_0          its hidden states
   strassenc simulate build/vgg --layers conv_0,conv_1      layers of a large core, one by one")]
 pub struct Args {
@@ -107,6 +108,9 @@ struct Report<'a> {
     /// Name of the data set, or `random`.
     data: &'a str,
     samples: usize,
+    /// The steps of a sequence, where samples are those of sequences of the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<usize>,
     /// Whether outputs are decisions, which are compared with those on golden's scores.
     decisions: bool,
     /// Samples with a wrong output.
@@ -144,6 +148,8 @@ struct Vectors {
     name: String,
     inputs: Vec<Vec<i64>>,
     outputs: Vec<Vec<i64>>,
+    /// The inputs of a sequence, where a sample of the data is one; 0: all are one, or none is.
+    sequence: usize,
     /// The samples with their answers, where those are known.
     due: Option<Split>,
 }
@@ -178,7 +184,7 @@ pub fn run(args: Args) -> Result<()> {
     let sources = Sources::read(&build.folder, &build.signature)?;
     let verilator = tools.verilator()?.version;
     let simulator = Simulator::build(&sources, &build.signature, false, &tools)?;
-    let options = driven(&args);
+    let options = driven(&args, &vectors);
     if let Some(file) = &args.wave {
         let traced = Simulator::build(&sources, &build.signature, true, &tools)?;
         traced.record(&vectors.inputs[..vectors.inputs.len().min(WAVE)], &options, file)?;
@@ -195,12 +201,17 @@ pub fn run(args: Args) -> Result<()> {
         build_sha256: &build.record.sha256,
         data: &vectors.name,
         samples: vectors.inputs.len(),
+        steps: Some(vectors.sequence).filter(|steps| *steps > 0),
         decisions: build.signature.decides(),
         mismatches: mismatch.map_or(0, |m| m.samples),
         first_mismatch: mismatch,
         place: compared.wrong.as_ref().map(|(_, place)| place),
         measure: build.model.provenance.recipe().loss.measure(),
-        accuracy: vectors.due.as_ref().and_then(|due| judged(run, due, &build)),
+        accuracy: vectors.due.as_ref().and_then(|due| {
+            let last = vectors.sequence.max(1);
+            let at_the_end = run.outputs.iter().skip(last - 1).step_by(last);
+            judged(at_the_end, due, &build)
+        }),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
         ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
         clocks: run.clocks,
@@ -221,10 +232,11 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// How the streams are driven.
-fn driven(args: &Args) -> Options {
+fn driven(args: &Args, vectors: &Vectors) -> Options {
     let Args { seed, gaps, backpressure, pauses, resets, threads, .. } = *args;
+    let sequence = vectors.sequence;
     // 0 is one per processor.
-    Options { seed, gaps, backpressure, pauses, resets, threads: threads.unwrap_or(0) }
+    Options { seed, gaps, backpressure, pauses, resets, threads: threads.unwrap_or(0), sequence }
 }
 
 /// One layer of a core, alone in Verilator.
@@ -245,11 +257,13 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
     let core = build.compiled()?;
     let edges: Vec<Vec<Vec<i64>>> = if core.dataflow.is_recurrent() {
         let mut state = State::default();
-        vectors
-            .inputs
-            .iter()
-            .map(|x| ir::step(&core.dataflow, &mut state, x))
-            .collect::<Result<_>>()?
+        let step = |(i, x): (usize, &Vec<i64>)| {
+            if i.checked_rem(vectors.sequence) == Some(0) {
+                state = State::default();
+            }
+            ir::step(&core.dataflow, &mut state, x)
+        };
+        vectors.inputs.iter().enumerate().map(step).collect::<Result<_>>()?
     } else {
         vectors
             .inputs
@@ -273,7 +287,7 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
         let yields = core.dataflow.edge_of(number).index();
         let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[yields].clone()).collect();
-        let run = simulator.run(&inputs, &driven(args)).map_err(Error::from)?;
+        let run = simulator.run(&inputs, &driven(args, vectors)).map_err(Error::from)?;
         if let Some(Mismatch { sample, output, expected, got, .. }) = run.mismatch(&outputs) {
             let cause = format_args!("output {output} is {got}, golden says {expected}");
             return Err(Error::mismatch(format_args!("layer `{layer}`, sample {sample}"), cause));
@@ -318,14 +332,17 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         let labels: Vec<u32> = text.test.iter().skip(1).take(count).copied().collect();
         let outputs = golden_outputs(model, &inputs, tools)?;
         let due = Split::of_classes(ndarray::Array2::<f32>::zeros((count, 0)).into(), labels);
-        return Ok(Vectors { name: text.name, inputs, outputs, due: Some(due) });
+        return Ok(Vectors { name: text.name, inputs, outputs, sequence: 0, due: Some(due) });
     }
     if args.random.is_none() && (args.data.is_some() || trained_on) {
         let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-        let inputs = split.x.integers(&model.columns())?;
-        let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
-        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, due: Some(split) });
+        let steps = data.steps(model);
+        let inputs = eval::in_steps(split.x.integers(&data.columns(model))?, steps)?;
+        let length = eval::sequence_of(steps, &inputs);
+        let outputs = rows(eval::golden_outputs(model, inputs.view(), length, tools)?);
+        let (sequence, due) = (if steps > 1 { steps } else { 0 }, Some(split));
+        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, sequence, due });
     }
     if let Some(n) = args.samples {
         let cause = "are those of data, and this network was trained on none";
@@ -336,7 +353,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     numbers::check_vectors("--random", count, model.elements())?;
     let inputs = random_vectors(model, count, args.seed);
     let outputs = golden_outputs(model, &inputs, tools)?;
-    Ok(Vectors { name: "random".into(), inputs, outputs, due: None })
+    Ok(Vectors { name: "random".into(), inputs, outputs, sequence: 0, due: None })
 }
 
 /// The outputs of golden; those of a recurrent network as one sequence.
@@ -344,17 +361,21 @@ fn golden_outputs(model: &Model, inputs: &[Vec<i64>], tools: &Tools) -> Result<V
     let shape = (inputs.len(), model.elements());
     let inputs = ndarray::Array2::from_shape_vec(shape, inputs.concat())
         .map_err(|e| Error::internal("simulate, vectors", e))?;
-    Ok(rows(eval::golden_outputs(model, inputs.view(), tools)?))
+    Ok(rows(eval::golden_outputs(model, inputs.view(), inputs.nrows(), tools)?))
 }
 
 fn rows(all: ndarray::Array2<i64>) -> Vec<Vec<i64>> {
     all.outer_iter().map(|row| row.to_vec()).collect()
 }
 
-/// How well the core does on samples whose answers are known; nothing where what it tells of scores
-/// is not what is judged.
-fn judged(run: &Run, due: &Split, build: &Build) -> Option<f64> {
-    let (model, n) = (&build.model, run.outputs.len());
+/// How well the core does with its answers to samples of which it is known what is due; nothing
+/// where what it tells of scores is not what is judged.
+fn judged<'a>(
+    answers: impl Iterator<Item = &'a Vec<i64>>,
+    due: &Split,
+    build: &Build,
+) -> Option<f64> {
+    let model = &build.model;
     let task = model.provenance.recipe().task(None);
     let last = model.output().0.elements();
     let told = |all: &[i64]| -> Vec<i64> {
@@ -370,16 +391,19 @@ fn judged(run: &Run, due: &Split, build: &Build) -> Option<f64> {
     if !judged {
         return None;
     }
-    let scores: Vec<Vec<i64>> = run.outputs.iter().map(|all| told(all)).collect();
-    let outputs = ndarray::Array2::from_shape_fn((n, last), |(i, k)| scores[i][k]);
+    let scores: Vec<Vec<i64>> = answers.map(|all| told(all)).collect();
+    let outputs = ndarray::Array2::from_shape_fn((scores.len(), last), |(i, k)| scores[i][k]);
     let unit = f64::powi(2.0, -model.output_frac());
     Some(Measures::of(&task, outputs.view(), |v| v as f64 * unit, due.due(0)).judged())
 }
 
 fn render(report: &Report) -> String {
     let Report { data, samples, latency, simulator, .. } = report;
-    let what =
-        if *data == "random" { "random vectors".into() } else { format!("test samples of {data}") };
+    let what = match report.steps {
+        _ if *data == "random" => "random vectors".into(),
+        Some(steps) => format!("steps, {steps} of each test sample of {data}"),
+        None => format!("test samples of {data}"),
+    };
     let mut text = format!("{samples} {what}: ");
     text += &match report.mismatches {
         0 if report.decisions => "every decision is that on golden's scores\n".to_string(),

@@ -41,6 +41,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
+  strassenc verilog runs/vowels --steps                  an answer at every step of a signal
   strassenc verilog runs/mnist --decide argmax           the class in the place of its scores
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
@@ -65,6 +66,10 @@ pub struct Args {
     /// The build folder [default: build/NAME]
     #[arg(short, long, value_name = "BUILD", value_parser = super::written_folder())]
     output: Option<PathBuf>,
+    /// Of a model of signals, a core of one step: a frame is [channels], the core answers each, and
+    /// the state of its recurrent layers stays in it, until tuser begins another signal
+    #[arg(long)]
+    steps: bool,
     #[command(flatten)]
     options: BuildArgs,
     /// Compile however long it takes, and however much memory
@@ -336,6 +341,7 @@ struct Report<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
+    let model = if args.steps { model.steps()? } else { model };
     let device = args.options.device;
     let options = args.options.options()?;
     let yields = |level: Level| level.passes().next_back();

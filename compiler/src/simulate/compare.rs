@@ -30,10 +30,17 @@ impl Simulator {
         options: &Options,
         compiled: &dyn Fn(usize) -> Result<Compiled>,
     ) -> Result<Compared> {
-        let place = |sample: usize| {
+        let place = |sample: usize| -> Result<Place> {
             let core = compiled(sample)?;
             let (signature, tools) = (&self.signature, &self.tools);
-            locate(&core, sources, signature, inputs, sample, &golden[sample], tools)
+            // What a sequence begins with.
+            let first = match signature.recurrent {
+                true => sample - sample % self.sequence(inputs.len(), options),
+                false => 0,
+            };
+            let (inputs, due) = (&inputs[first..], &golden[sample]);
+            let place = locate(&core, sources, signature, inputs, sample - first, due, tools)?;
+            Ok(place.behind(first))
         };
         match self.run(inputs, options) {
             Ok(run) => {

@@ -89,6 +89,16 @@ pub struct FullFifo {
     pub live: usize,
 }
 
+impl Place {
+    /// The place, where the samples are those behind so many others.
+    pub(super) fn behind(mut self, others: usize) -> Self {
+        if let Place::Word { sample, .. } = &mut self {
+            *sample += others;
+        }
+        self
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -179,20 +189,7 @@ pub fn locate(
         let starts: Vec<bool> = (0..inputs.len()).map(|i| i == 0).collect();
         let (place, outputs) = recorded(compiled, sources, signature, inputs, &starts, tools)?;
         if let Some(place) = place {
-            return Ok(match place {
-                Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
-                    Place::Word {
-                        sample: first + sample,
-                        layer,
-                        engine,
-                        pixel,
-                        channel,
-                        expected,
-                        got,
-                    }
-                }
-                place => place,
-            });
+            return Ok(place.behind(first));
         }
         if outputs.as_ref().and_then(|outputs| outputs.last()).map(Vec::as_slice) != Some(expected)
         {
@@ -462,7 +459,7 @@ impl Simulator {
         options: &Options,
         file: &Path,
     ) -> Result<Option<Vec<Vec<i64>>>> {
-        self.record_sequences(inputs, &self.starts(inputs.len(), options.seed), options, file)
+        self.record_sequences(inputs, &self.starts(inputs.len(), options), options, file)
     }
 
     /// Records as [`record`](Self::record) does, with the `tuser` of each input.

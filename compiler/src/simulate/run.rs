@@ -25,15 +25,17 @@ pub struct Options {
     pub pauses: bool,
     /// Resets the core at random clocks: every so many vectors are begun, lost and given anew.
     pub resets: bool,
-    /// Cores that work side by side, each on a share of the vectors; 0: one per processor. A
-    /// recurrent core works alone.
+    /// Cores that work side by side, each on a share of the vectors, of a recurrent core whole
+    /// sequences; 0: one per processor.
     pub threads: usize,
+    /// Vectors of a sequence of a recurrent core; 0: all are one.
+    pub sequence: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (gaps, backpressure, pauses, resets) = (false, false, false, false);
-        Options { seed: 1, gaps, backpressure, pauses, resets, threads: 1 }
+        Options { seed: 1, gaps, backpressure, pauses, resets, threads: 1, sequence: 0 }
     }
 }
 
@@ -195,19 +197,18 @@ const RUN: usize = 32;
 const SHARE: usize = 32;
 
 impl Simulator {
-    /// Streams `inputs` through the core and yields what comes out, in order. Those of a recurrent
-    /// core are one sequence.
+    /// Streams `inputs` through the core and yields what comes out, in order.
     ///
     /// # Errors
     /// [`Failure::Fault`] where the core gets stuck or breaks a rule of its streams (a wrong
     /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error`
     /// for no reason), with the vector and the clock; where the user interrupts.
     pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run, Failure> {
-        self.run_sequences(inputs, &self.starts(inputs.len(), options.seed), options)
+        self.run_sequences(inputs, &self.starts(inputs.len(), options), options)
     }
 
     /// Runs as [`run`](Self::run) does; `starts` holds the `tuser` of each input: whether a
-    /// sequence starts with it.
+    /// sequence starts with it. Where the options have sequences, one starts with each of these.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -229,11 +230,11 @@ impl Simulator {
             });
         };
         let threads = match options.threads {
-            _ if self.signature.recurrent => 1,
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
         let share = inputs.len().div_ceil(threads).max(SHARE);
+        let share = share.next_multiple_of(self.sequence(inputs.len(), options));
         let bar = self.tools.bar("simulating", inputs.len() as u64, "vectors");
         let parts: Vec<Result<Part, Failure>> = std::thread::scope(|scope| {
             let work = |(i, (part, starts))| {
@@ -331,7 +332,7 @@ impl Simulator {
         Ok(Part { outputs, clocks: response.clock, ii, latencies })
     }
 
-    /// Runs of vectors, each of them cut short by a reset first. A sequence is one run.
+    /// Runs of vectors, each of them cut short by a reset first. A sequence is part of one run.
     fn part_with_resets(
         &self,
         core: &mut Bench,
@@ -341,9 +342,8 @@ impl Simulator {
         options: Options,
         bar: &indicatif::ProgressBar,
     ) -> Result<Part, Failure> {
-        let Signature { ii, recurrent, .. } = self.signature;
-        let latency = self.longest();
-        let run = if recurrent { inputs.len() } else { RUN };
+        let (ii, latency) = (self.signature.ii, self.longest());
+        let run = RUN.next_multiple_of(self.sequence(inputs.len(), &options));
         let mut part = Part { outputs: vec![], clocks: 0, ii: None, latencies: None };
         for (inputs, users) in inputs.chunks(run).zip(users.chunks(run)) {
             let offset = offset + part.outputs.len();
@@ -361,12 +361,24 @@ impl Simulator {
         Ok(part)
     }
 
-    /// Each vector's `tuser`: of a recurrent core only that of the first one is high, of others any
-    /// may be.
-    pub(super) fn starts(&self, count: usize, seed: u64) -> Vec<bool> {
-        let start =
-            |i: usize| if self.signature.recurrent { i == 0 } else { mix(seed, i as u64) & 1 == 1 };
+    /// Each vector's `tuser`: of a recurrent core only that of the first one of a sequence is high,
+    /// of others any may be.
+    pub(super) fn starts(&self, count: usize, options: &Options) -> Vec<bool> {
+        let length = self.sequence(count, options);
+        let start = |i: usize| match self.signature.recurrent {
+            true => i.is_multiple_of(length),
+            false => mix(options.seed, i as u64) & 1 == 1,
+        };
         (0..count).map(start).collect()
+    }
+
+    /// The vectors, of so many, of a sequence, which only one core after the other can work on.
+    pub(super) fn sequence(&self, count: usize, options: &Options) -> usize {
+        match (self.signature.recurrent, options.sequence) {
+            (false, _) => 1,
+            (true, 0) => count.max(1),
+            (true, length) => length,
+        }
     }
 
     /// The most clocks between a frame's last beat and the first beat of an output.

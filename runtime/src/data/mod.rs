@@ -23,6 +23,7 @@ mod values;
 mod wav;
 
 use crate::error::{Error, Result, significant};
+use crate::format::Columns;
 use crate::model::{Edge, Model};
 use crate::network::{Input, Loss, Network};
 use labels::Classes;
@@ -217,15 +218,34 @@ impl DataSet {
         Ok(())
     }
 
-    /// Checks that `model` can be fed with the samples and can tell the classes apart.
+    /// The inputs of a recurrent model that a sample is: where the model takes one step and samples
+    /// are signals, `[steps, …]`, their steps, which are a sequence; else 1.
+    pub fn steps(&self, model: &Model) -> usize {
+        match axes(&self.shape).strip_suffix(axes(&model.input.shape).as_slice()) {
+            Some([steps]) if model.is_recurrent() => *steps,
+            _ => 1,
+        }
+    }
+
+    /// The formats of the elements of a sample that is given to `model`, step by step where it takes
+    /// one: how many have each.
+    pub fn columns(&self, model: &Model) -> Columns {
+        let columns = model.columns();
+        let steps = self.steps(model);
+        columns.iter().copied().cycle().take(columns.len() * steps).collect()
+    }
+
+    /// Checks that `model` can be fed with the samples, or with each of their [steps](Self::steps),
+    /// and can tell the classes apart.
     ///
     /// # Errors
     /// Where the shapes [differ](Self::check_shape), or there are more classes than outputs, or
     /// fewer and they are numbered in the order of their names.
     pub fn check_fits(&self, model: &Model) -> Result<()> {
-        let takes = &model.input.shape;
+        let steps = Some(self.steps(model)).filter(|steps| *steps > 1);
+        let takes: Vec<usize> = steps.into_iter().chain(model.input.shape.clone()).collect();
         self.check_shape(
-            takes,
+            &takes,
             &model.inputs()[1..],
             &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
         )?;
@@ -527,10 +547,13 @@ fn elements(shape: &[usize]) -> usize {
 
 /// Whether samples of one shape can enter where another is due.
 fn fits(has: &[usize], due: &[usize]) -> bool {
-    let axes =
-        |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
     let (of_has, of_due) = (axes(has), axes(due));
     of_has == of_due || of_has.len() <= 1 && elements(has) == elements(due)
+}
+
+/// The axes of more than one element.
+fn axes(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|size| *size != 1).collect()
 }
 
 /// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the

@@ -133,7 +133,7 @@ fn check_layers<'a>(
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
-            Layer::Recurrent(recurrent) => recurrent.validate(edge, of)?,
+            Layer::Recurrent(recurrent) => recurrent.validate(edge)?,
         }
         let last = !of.is_branch() && i + 1 == layers.len();
         match layer.output() {
@@ -829,13 +829,9 @@ impl Highway {
 }
 
 impl Recurrent {
-    fn validate(&self, (shape, format): (Shape, Format), of: Of) -> Result<()> {
+    fn validate(&self, (shape, format): (Shape, Format)) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
         let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
-        if of != Of::Network && self.along == Along::Inputs {
-            let cause = "`inputs`, which no layer of a branch or a head goes along";
-            return fail("along", cause.into());
-        }
         let outputs = self.gates.outputs();
         if !outputs.is_multiple_of(4) {
             return fail("w_c", format!("has {outputs} outputs, which are not four gates"));

@@ -493,15 +493,6 @@ fn recurrent_layers_along_pixels_round_trip_and_are_checked() {
     refused(&|_, gru| gru.gates.w_c[[7, 0]] = -1, "output 7 is of n_h, but has product 0, of x");
     refused(&|_, gru| gru.cell = Format { signed: true, bits: 32, frac: -20 }, "cannot be aligned");
     refused(&|_, gru| gru.hidden.frac = 63, "cannot be aligned");
-    refused(
-        &|m, gru| {
-            let of_head = Recurrent { along: Along::Inputs, ..gru.clone() };
-            let (name, layers) = ("head".into(), vec![Layer::Recurrent(of_head)]);
-            m.layers.insert(1, Layer::Head(Head { name, layers }));
-            gru.gates.name = "gru_1".into();
-        },
-        "along: `inputs`, which no layer of a branch or a head goes along",
-    );
     // Along pixels it may be in both, and come from the end.
     let mut model = row();
     let (gru, dense) = (model.layers.remove(0), model.layers.pop().unwrap());

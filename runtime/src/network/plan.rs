@@ -1157,20 +1157,14 @@ impl Planner<'_> {
             Cell::Lstm => ("lstm", "an `lstm`"),
             Cell::Gru => ("gru", "a `gru`"),
         };
-        let refused = |cause: &str, help: &str| {
-            Err(Violation::new(place.clone(), format!("{a_layer} {cause}")).help(help))
-        };
-        let (inputs, output) = match (self.along, cell) {
-            (Along::Inputs, _) if bidirectional => {
-                let cause = "goes along the time of a text, whose end it does not know";
-                return refused(cause, "leave `bidirectional` out");
+        let (inputs, output) = match self.along {
+            Along::Inputs if bidirectional => {
+                let cause =
+                    format!("{a_layer} goes along the time of a text, whose end it does not know");
+                return Err(Violation::new(place.clone(), cause).help("leave `bidirectional` out"));
             }
-            (Along::Inputs, Cell::Lstm) => (self.shapes[value].elements(), Shape::vector(units)),
-            (Along::Inputs, Cell::Gru) => {
-                let cause = "goes along the time of a signal, and this network is of texts";
-                return refused(cause, "use an `lstm`");
-            }
-            (Along::Pixels, _) => {
+            Along::Inputs => (self.shapes[value].elements(), Shape::vector(units)),
+            Along::Pixels => {
                 self.goes_along_time(place, a_layer, value)?;
                 let input = self.shapes[value];
                 (input.channels, Shape { channels: units, ..input })
@@ -1194,7 +1188,7 @@ impl Planner<'_> {
         if self.along == Along::Inputs {
             let cause = "\"last\" goes along the time of a signal, and this network is of texts";
             return Err(Violation::new(place.clone(), cause)
-                .help("remove it: an `lstm` yields what it makes of each symbol"));
+                .help("remove it: a recurrent layer yields what it makes of each symbol"));
         }
         self.goes_along_time(place, "\"last\"", value)?;
         let output = Shape::vector(self.shapes[value].channels);

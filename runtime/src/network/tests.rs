@@ -643,7 +643,6 @@ fn errors() {
         ("    { embedding = { rows = 9, units = 8 } },\n", ""),
         ("[1]", "[5]"),
         ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),
-        ("lstm", "gru"),
         ("lstm = { ", "lstm = { bidirectional = true, "),
         ("{ highway = {} }", "\"last\""),
         (

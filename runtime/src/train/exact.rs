@@ -6,6 +6,12 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use ndarray::{Array2, ArrayView2};
 
+/// Whether there are [`fake_quantised`] outputs of a model: not of every step of a signal, whose
+/// layers are those of sequences of inputs and those of images.
+pub fn is_fake_quantised(model: &Model) -> bool {
+    model.domain() != "sequences" || sequence::Exact::new(model).is_ok()
+}
+
 /// The outputs of a model for inputs of real values, both `[samples, elements]`, where real value =
 /// integer · 2^-frac.
 ///

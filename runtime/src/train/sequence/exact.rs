@@ -117,13 +117,13 @@ impl<'a> Exact<'a> {
 
     /// The state of so many sequences at their start.
     pub fn start(&self, sequences: usize) -> State {
-        let lstms = self
+        let layers = self
             .model
             .layers
             .iter()
-            .filter_map(|l| if let Layer::Recurrent(lstm) = l { Some(lstm) } else { None });
+            .filter_map(|l| if let Layer::Recurrent(own) = l { Some(own) } else { None });
         let zeros = |n| Array2::zeros((sequences, n));
-        State(lstms.map(|lstm| [zeros(lstm.units()), zeros(lstm.units())]).collect())
+        State(layers.map(|own| [zeros(own.units()), zeros(own.units())]).collect())
     }
 
     /// What leaves each layer for the next input `[sequences, n_in]` of each sequence.

@@ -1,4 +1,4 @@
-//! The network over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained
+//! The network over sequences: embedding, char-CNN, highway, recurrent and dense layers in f32, trained
 //! by truncated back-propagation through time (Werbos 1990).
 //!
 //! A batch is cut into pieces of sequences, which go through the window each by itself, so that
@@ -47,13 +47,13 @@ pub enum Layer<T> {
     CharCnn(Box<Filters<T>>),
     /// T and H, and their biases `[1, 2n]`.
     Highway(Linear<T>, Parameter<T>),
-    /// Gates of x, gates of h, and their biases `[1, 4n]`: i, f, g, o.
-    Lstm(Box<Recurrent<T>>),
+    /// Gates of x, gates of h, and their biases `[1, 4n]`.
+    Recurrent(Box<Recurrent<T>>),
     /// A dense layer, its bias `[1, n_out]`, and whether max(0, y) follows.
     Dense(Linear<T>, Parameter<T>, bool),
 }
 
-/// The c and h of each LSTM layer, `[sequences, n]`, in order.
+/// The c and h of each recurrent layer, `[sequences, n]`, in order; c is empty of a GRU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State<T>(pub Vec<[Array2<T>; 2]>);
 
@@ -85,7 +85,7 @@ struct Tape<T> {
     gates: Array2<T>,
     /// dL/d(gates before that).
     dgates: Array2<T>,
-    /// What an LSTM keeps.
+    /// What a recurrent layer keeps.
     memory: Option<Memory<T>>,
     /// What is largest in a char-CNN; empty in other layers.
     best: Best<T>,
@@ -127,7 +127,7 @@ impl<T: Real> Sequence<T> {
                 }
                 Op::Recurrent(cell, _, Gates { r: budget, .. }) => {
                     let layer = Recurrent::new(*cell, (n_in, n_out), r(*budget), rng);
-                    Layer::Lstm(Box::new(layer))
+                    Layer::Recurrent(Box::new(layer))
                 }
                 Op::Linear(linear) => {
                     let spn = Linear::new((n_in, n_out), 1, r(linear.r), 1.0 / 3.0, rng);
@@ -146,11 +146,11 @@ impl<T: Real> Sequence<T> {
 
     /// The state of so many sequences at their start.
     pub fn start(&self, sequences: usize) -> State<T> {
-        let lstms = self
+        let states = self
             .layers
             .iter()
-            .filter_map(|layer| if let Layer::Lstm(lstm) = layer { Some(lstm) } else { None });
-        State(lstms.map(|lstm| lstm.start(sequences)).collect())
+            .filter_map(|layer| if let Layer::Recurrent(own) = layer { Some(own) } else { None });
+        State(states.map(|own| own.start(sequences)).collect())
     }
 
     /// Logits `[steps · sequences, n_out]`, and the state after the inputs.
@@ -291,7 +291,7 @@ impl<T: Real> Sequence<T> {
             *tapes =
                 self.layers.iter().map(|layer| Tape::new((rows, b, characters), layer)).collect();
         }
-        let mut lstms = state.0.iter_mut();
+        let mut states = state.0.iter_mut();
         for (number, layer) in self.layers.iter().enumerate() {
             let (earlier, tape) = tapes.split_at_mut(number);
             let tape = &mut tape[0];
@@ -348,12 +348,12 @@ impl<T: Real> Sequence<T> {
                         .and(&h)
                         .for_each(|z, &x, &t, &h| *z = t * (h - x) + x);
                 }
-                Layer::Lstm(lstm) => {
-                    // An invariant: a state for each LSTM, and room.
-                    let (Some(state), Some(memory)) = (lstms.next(), &mut tape.memory) else {
-                        unreachable!("a state for each LSTM")
+                Layer::Recurrent(own) => {
+                    // An invariant: a state for each recurrent layer, and room.
+                    let (Some(state), Some(memory)) = (states.next(), &mut tape.memory) else {
+                        unreachable!("a state for each layer")
                     };
-                    lstm.forward(x, b, state, memory, &mut tape.z);
+                    own.forward(x, b, state, memory, &mut tape.z);
                 }
             }
             tape.dropped = dropped;
@@ -418,9 +418,9 @@ impl<T: Real> Sequence<T> {
                         (dx.view_mut(), Into::Sum),
                     );
                 }
-                Layer::Lstm(lstm) => {
-                    let Some(memory) = memory else { unreachable!("an LSTM has room") };
-                    lstm.backward(x, b, dz, memory, gradients, Some(dx.view_mut()));
+                Layer::Recurrent(own) => {
+                    let Some(memory) = memory else { unreachable!("a recurrent layer has room") };
+                    own.backward(x, b, dz, memory, gradients, Some(dx.view_mut()));
                 }
             }
             if !mask.is_empty() {
@@ -562,7 +562,7 @@ impl<T: Real> Layer<T> {
             Layer::Embedding(table) => table.value.ncols(),
             Layer::CharCnn(filters) => filters.outputs(),
             Layer::Highway(_, bias) => bias.value.ncols() / 2,
-            Layer::Lstm(lstm) => lstm.units(),
+            Layer::Recurrent(own) => own.units(),
             Layer::Dense(_, bias, _) => bias.value.ncols(),
         }
     }
@@ -572,7 +572,7 @@ impl<T: Real> Layer<T> {
         let (a, b) = match self {
             Layer::Embedding(_) | Layer::CharCnn(_) => (None, None),
             Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
-            Layer::Lstm(lstm) => (Some(&lstm.x), Some(&lstm.h)),
+            Layer::Recurrent(own) => (Some(&own.x), Some(&own.h)),
         };
         a.into_iter().chain(b)
     }
@@ -581,7 +581,7 @@ impl<T: Real> Layer<T> {
         let (a, b) = match self {
             Layer::Embedding(_) | Layer::CharCnn(_) => (None, None),
             Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
-            Layer::Lstm(lstm) => (Some(&mut lstm.x), Some(&mut lstm.h)),
+            Layer::Recurrent(own) => (Some(&mut own.x), Some(&mut own.h)),
         };
         a.into_iter().chain(b)
     }
@@ -611,7 +611,7 @@ impl<T: Real> Layer<T> {
                 all.extend(named.map(|(name, p, decays)| (name.to_owned(), p, decays)));
                 all.push(("bias".into(), bias, false));
             }
-            Layer::Lstm(lstm) => all.extend(lstm.parameters()),
+            Layer::Recurrent(own) => all.extend(own.parameters()),
         }
         all.into_iter()
     }
@@ -620,7 +620,7 @@ impl<T: Real> Layer<T> {
     fn gradients(&self) -> Vec<Array2<T>> {
         let mut all: Vec<Array2<T>> = self.linears().flat_map(Linear::gradients).collect();
         let last = match self {
-            Layer::Lstm(lstm) => return lstm.gradients(),
+            Layer::Recurrent(own) => return own.gradients(),
             Layer::CharCnn(filters) => return filters.gradients(),
             Layer::Embedding(table) => table,
             Layer::Highway(_, bias) | Layer::Dense(_, bias, _) => bias,
@@ -644,7 +644,7 @@ impl<T: Real> Tape<T> {
             _ => 0,
         };
         let (own, memory) = match layer {
-            Layer::Lstm(lstm) => (None, Some(Memory::new(rows, b, lstm))),
+            Layer::Recurrent(own) => (None, Some(Memory::new(rows, b, own))),
             _ => (layer.linears().next(), None),
         };
         Tape {
@@ -750,7 +750,7 @@ layers = [
     { embedding = { rows = 6, units = 3 } },
     { char_cnn = { filters = [2, 0, 3] } },
     { highway = { r = 3 } },
-    { lstm = { units = 4, r = 3 } },
+    { gru = { units = 4, r = 3 } },
     { dense = { units = 7, r = 4 } },
 ]
 "#;

@@ -7,15 +7,15 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance, Table};
 use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network, Quantiser};
-use crate::recurrent::Along;
+use crate::recurrent::{Along, Cell};
 use crate::train::cells::{GATE_RANGE, Units};
 use crate::train::linear::{Linear, Products};
-use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, coefficient, power};
+use crate::train::recurrent::{order, readers};
 use crate::train::streams::{Stream, generator};
 use crate::train::ternary::signs;
 
-use ndarray::{Array1, Array2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
 
 /// Sequences and inputs of each that formats are chosen by.
 const CALIBRATION: (usize, usize) = (32, 256);
@@ -71,21 +71,29 @@ pub fn quantise(
                     product_frac - if c < n { gate_frac } else { x.frac }
                 });
                 let output = Output::Requantised { shifts, format };
-                let gates = dense(step, bits, &[(linear, x.frac)], bias, product_frac, output);
+                let parts = [(linear, x.frac, &[0, 1][..])];
+                let gates = dense(step, bits, &parts, bias.row(), product_frac, output);
                 let lookup = Format { frac: gate_frac, ..format };
                 let sigmoid = Table::of_sigmoid(lookup, bits.activations.min(15) as i32);
                 model::Layer::Highway(model::Highway { gates, gate_frac, sigmoid })
             }
-            Layer::Lstm(lstm) => {
+            Layer::Recurrent(own) => {
                 let largest = value.cells.iter().fold(0.0f64, |a, c| a.max(f64::from(c.abs())));
-                let cell = lstm.cell();
+                let cell = own.cell();
                 let units = Units::new(cell, bits, Units::state_of(cell, bits, largest));
                 let (format, hidden) = (units.gate, units.hidden);
                 let product_frac = format.frac + bits.guard as i32;
                 let shifts = Array1::from_elem(4 * layer.outputs(), product_frac - format.frac);
                 let output = Output::Requantised { shifts, format };
-                let parts = [(&lstm.x, x.frac), (&lstm.h, hidden.frac)];
-                let gates = dense(step, bits, &parts, &lstm.bias, product_frac, output);
+                let (order, [of_x, of_h]) = (order(cell), readers(cell));
+                let parts = [(&own.x, x.frac, &order[of_x]), (&own.h, hidden.frac, &order[of_h])];
+                let n = layer.outputs();
+                let mut bias = Array1::zeros(Cell::GATES * n);
+                for (gate, place) in order.into_iter().enumerate() {
+                    let from = own.bias.value.slice(s![0, gate * n..(gate + 1) * n]);
+                    bias.slice_mut(s![place * n..(place + 1) * n]).assign(&from);
+                }
+                let gates = dense(step, bits, &parts, bias.view(), product_frac, output);
                 x = hidden;
                 model::Layer::Recurrent(units.layer(gates, Along::Inputs))
             }
@@ -98,7 +106,8 @@ pub fn quantise(
                     let shifts = Array1::from_elem(layer.outputs(), bits.guard as i32);
                     (frac + bits.guard as i32, Output::Requantised { shifts, format }, format)
                 };
-                let layer = dense(step, bits, &[(linear, x.frac)], bias, product_frac, output);
+                let parts = [(linear, x.frac, &[0][..])];
+                let layer = dense(step, bits, &parts, bias.row(), product_frac, output);
                 x = format;
                 model::Layer::Dense(layer)
             }
@@ -186,21 +195,21 @@ fn char_cnn(step: &Step, bits: &Bits, filters: &Filters<f32>, frac: i32) -> mode
 }
 
 /// Linear layers that each read a part of what enters, with its frac, and whose outputs are added
-/// up, as one dense layer.
+/// up, as one dense layer; for each of their groups its place among the outputs.
 fn dense(
     step: &Step,
     bits: &Bits,
-    parts: &[(&Linear<f32>, i32)],
-    bias: &Parameter<f32>,
+    parts: &[(&Linear<f32>, i32, &[usize])],
+    bias: ArrayView1<f32>,
     product_frac: i32,
     output: Output,
 ) -> model::Dense {
-    let n_in: usize = parts.iter().map(|(linear, _)| linear.w_b.weights.value.ncols()).sum();
-    let n_out = bias.value.ncols();
+    let n_in: usize = parts.iter().map(|(linear, ..)| linear.w_b.weights.value.ncols()).sum();
+    let n_out = bias.len();
     let (mut w_b, mut w_c) = (Array2::zeros((0, n_in)), Array2::zeros((n_out, 0)));
     let (mut coefficients, mut shifts) = (vec![], vec![]);
     let mut first = 0;
-    for (linear, frac) in parts {
+    for (linear, frac, places) in parts {
         // An invariant: full-precision networks have no integers.
         let Some(Products { a, w_c: c }) = &linear.products else {
             unreachable!("an SPN has products")
@@ -208,7 +217,7 @@ fn dense(
         let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
         let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
         let (r, groups) = (t_c.ncols(), linear.groups());
-        let n = n_out / groups;
+        let n = t_c.nrows() / groups;
         let up = power(product_frac - frac);
         for i in 0..groups * r {
             let (group, j) = (i / r, i % r);
@@ -217,9 +226,9 @@ fn dense(
                 bits.coefficients,
                 bits.coefficient_terms,
             );
-            let mut column = Array2::<i8>::zeros((n_out, 1));
+            let (mut column, place) = (Array2::<i8>::zeros((n_out, 1)), places[group]);
             column
-                .slice_mut(s![group * n..(group + 1) * n, 0])
+                .slice_mut(s![place * n..(place + 1) * n, 0])
                 .assign(&t_c.slice(s![group * n..(group + 1) * n, j]));
             let mut row = Array2::<i8>::zeros((1, n_in));
             row.slice_mut(s![0, first..first + t_b.ncols()]).assign(&t_b.row(i));
@@ -250,7 +259,7 @@ fn dense(
         coefficient_shifts: shifts.into(),
         product_frac,
         w_c: w_c.as_standard_layout().into_owned(),
-        bias: bias.row().mapv(|b| (f64::from(b) * power(product_frac)).round() as i64),
+        bias: bias.mapv(|b| (f64::from(b) * power(product_frac)).round() as i64),
         output,
     }
 }

@@ -31,8 +31,31 @@ pub struct Document {
     alphabet: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Vec<String>>,
-    /// Units of the teacher's LSTM layers, whose state is among the tensors.
-    taught: Option<Vec<usize>>,
+    /// The teacher's recurrent layers, whose state is among the tensors.
+    taught: Option<Vec<Taught>>,
+}
+
+/// The units of a recurrent layer of the teacher.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Taught {
+    Lstm(usize),
+    Gru { gru: usize },
+}
+
+impl Taught {
+    fn of([c, h]: &[Array2<f32>; 2]) -> Self {
+        let units = h.ncols();
+        if c.is_empty() { Taught::Gru { gru: units } } else { Taught::Lstm(units) }
+    }
+
+    /// Columns of c and of h.
+    fn columns(&self) -> [usize; 2] {
+        match *self {
+            Taught::Lstm(units) => [units; 2],
+            Taught::Gru { gru: units } => [0, units],
+        }
+    }
 }
 
 impl checkpoint::Weights for Weights {
@@ -41,7 +64,7 @@ impl checkpoint::Weights for Weights {
     type Document = Document;
 
     fn document(&self) -> Document {
-        let units = |state: &State<f32>| state.0.iter().map(|[c, _]| c.ncols()).collect();
+        let units = |state: &State<f32>| state.0.iter().map(Taught::of).collect();
         Document {
             alphabet: self.symbols.alphabet.iter().collect(),
             words: self.symbols.words.clone(),
@@ -71,11 +94,11 @@ impl checkpoint::Weights for Weights {
         let inputs = symbols.inputs(network.input.elements());
         let float = Sequence::new(network, inputs, &mut generator(0, Stream::Weights));
         let batch = network.train.batch;
-        let taught = |units: Vec<usize>| {
-            let fits = units.iter().all(|n| n.saturating_mul(batch) <= size);
-            fits.then(|| {
-                State(units.iter().map(|n| [(); 2].map(|()| Array2::zeros((batch, *n)))).collect())
-            })
+        let taught = |layers: Vec<Taught>| {
+            let columns: Vec<_> = layers.iter().map(Taught::columns).collect();
+            let fits = columns.as_flattened().iter().all(|n| n.saturating_mul(batch) <= size);
+            let zeros = |columns: [usize; 2]| columns.map(|n| Array2::zeros((batch, n)));
+            fits.then(|| State(columns.into_iter().map(zeros).collect()))
         };
         let taught = document
             .taught
@@ -91,7 +114,10 @@ impl checkpoint::Weights for Weights {
         }
         for (what, state) in [("state", Some(&mut self.state)), ("taught", self.taught.as_mut())] {
             for (i, [c, h]) in state.into_iter().flat_map(|s| &mut s.0).enumerate() {
-                push(&mut all, format!("{what}.{i}.c"), c, Numbers::F32);
+                // A GRU has none.
+                if !c.is_empty() {
+                    push(&mut all, format!("{what}.{i}.c"), c, Numbers::F32);
+                }
                 push(&mut all, format!("{what}.{i}.h"), h, Numbers::F32);
             }
         }
@@ -163,7 +189,7 @@ impl Checkpoint<Weights> {
     }
 
     /// The float network: what it yields for the next input of one sequence from the start, h of
-    /// each LSTM layer, and the logits.
+    /// each recurrent layer, and the logits.
     pub fn trace(&self, text: &[u32]) -> Vec<Vec<Array2<f32>>> {
         let mut state = self.weights.float.start(1);
         let mut step = |token: &u32| {
