@@ -1066,7 +1066,7 @@ impl<'a> Core<'a> {
             after.extend(axi::lanes_out(port, stream, &format!("{}_data", names[&id])));
         }
         let framers = graph.nodes.iter().filter(|node| node.primitive.part().modules() == [FRAMER]);
-        let errors: Vec<String> = framers.map(|node| Self::frame_error_of(node)).collect();
+        let errors: Vec<String> = framers.map(Self::frame_error_of).collect();
         if errors.len() > 1 && self.signature.frames == signature::Frames::Tlast {
             after.push(format!("assign frame_error = {};", errors.join(" | ")));
         }

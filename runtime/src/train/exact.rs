@@ -24,7 +24,7 @@ pub fn is_fake_quantised(model: &Model) -> bool {
 /// a number.
 pub fn fake_quantised(model: &Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
     model.validate()?;
-    let inputs = model.input.elements();
+    let inputs = model.elements();
     if x.ncols() != inputs {
         return Err(Error::input(
             "inputs",

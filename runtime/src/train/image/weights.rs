@@ -16,6 +16,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::iter;
 
 /// The network in training.
 pub struct Weights {
@@ -274,9 +275,13 @@ impl Checkpoint<Weights> {
         if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
         }
-        let requantise = requantiser(self.network.input.format());
+        let columns = self.network.columns().into_iter();
+        let formats: Vec<_> = columns.flat_map(|(n, format)| iter::repeat_n(format, n)).collect();
         let mut x = select_columns(x, &self.weights.live);
-        x.mapv_inplace(|v| requantise(v.into()) as f32);
+        for (mut column, &j) in x.columns_mut().into_iter().zip(&self.weights.live) {
+            let requantise = requantiser(formats[j]);
+            column.mapv_inplace(|v| requantise(v.into()) as f32);
+        }
         Ok(self.weights.float.evaluate(x.view()))
     }
 }
