@@ -636,8 +636,10 @@ def _cause(step: Step, steps: list[Step]) -> str | None:
                 return f"has {module.groups} groups: 1, or as many as input channels, are ours"
         case nn.ConvTranspose1d() | nn.ConvTranspose2d():
             due = 3 if isinstance(module, nn.ConvTranspose1d) else 4
-            if axes != due or module.groups > 1 or set(module.dilation) != {1}:
-                return f"is {module}: neither groups nor dilation are ours"
+            if axes != due or set(module.dilation) != {1}:
+                return f"is {module}: no dilation is ours"
+            if module.groups > 1 and module.groups != module.in_channels:
+                return f"has {module.groups} groups: 1, or as many as input channels, are ours"
             assert not isinstance(module.padding, str)
             more = module.output_padding
             return grows_otherwise(module.kernel_size, module.stride, module.padding, more)
