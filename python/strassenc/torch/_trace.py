@@ -67,9 +67,9 @@ class Reverse(nn.Module):
 _FREE = (*_NOTHING, nn.Flatten, Turn)
 PICKS = (nn.MaxPool2d, nn.Upsample, Last, Reverse)
 """What yields some of the values that enter, with which a function of each that grows commutes."""
-_IN_TEXTS = (nn.Embedding, nn.LSTM, SPNLSTM, nn.Linear, SPNLinear, nn.ReLU, nn.Flatten, *_NOTHING)
 _BY_STEPS = (nn.Linear, SPNLinear, *RECURRENT, *OURS_RECURRENT)
 """What reads `[n, T, channels]`."""
+_IN_TEXTS = (nn.Embedding, *_BY_STEPS, nn.ReLU, nn.Flatten, *_NOTHING)
 _BY_CHANNELS: tuple[Any, ...] = (
     *(nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, SPNConv1d, SPNConvTranspose1d),
     *(*_ALONG, nn.Upsample),
