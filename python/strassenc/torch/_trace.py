@@ -455,7 +455,8 @@ class _Reader:
             if node.target in _REVERSES and _axes(node, "dims", 3) == pixels:
                 return Reverse()
             if node.target is operator.getitem and _is_last(node.args[1], x, pixels[0]):
-                return Last()
+                # Of what has one step, such as a mean over all, there is nothing to take.
+                return Last() if x[pixels[0]] > 1 else nn.Flatten()
         for functions, make, names in _FUNCTIONS:
             if node.target in functions:
                 kwargs = {**dict(zip(names, further, strict=False)), **node.kwargs}

@@ -718,6 +718,38 @@ def test_what_no_description_says_is_refused(body: Any, cause: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "due"),
+    [
+        (lambda net, x: net.gru(torch.flip(x, dims=(1,)))[0][:, 6], ["reverse", "gru", "last"]),
+        (lambda net, x: net.gru(x)[0].mean(1, True)[:, -1, :], ["gru", "global_average_pool"]),
+        (lambda net, x: net.gru(x)[0], ["gru"]),
+        (
+            lambda net, x: F.relu6(net.conv(net.gru(x)[0].transpose(-1, -2))).flip(2)[..., -1],
+            ["gru", "conv1d", "relu6", "reverse", "last"],
+        ),
+    ],
+)
+def test_steps_of_a_signal_are_taken_in_several_words(body: Any, due: list[str]) -> None:
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru, self.conv = nn.GRU(3, 4, batch_first=True), nn.Conv1d(4, 4, 1)
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.last(body(self, x))
+            return y
+
+    teacher, x = Steps().eval(), torch.rand(40, 7, 3)
+    net = sc.torch.from_torch(teacher, x, r=2)
+    with torch.no_grad():
+        assert (net(x) - teacher(x)).abs().max() < 1e-5
+    layers, _ = sc.torch.describe(net, x)
+    words = [layer if isinstance(layer, str) else next(iter(layer)) for layer in layers]
+    assert words[:-1] == due and words[-1] in ("dense", "conv1d")
+
+
+@pytest.mark.parametrize(
     ("body", "cause"),
     [
         (lambda net, x: net.last(net.gru(net.conv(x.transpose(1, 2)))[0]), "not read a signal"),
