@@ -351,8 +351,8 @@ pub struct ConvTranspose2d {
     /// `spn.ratio · channels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise one,
-    /// whose output channels it divides too. By default `spn.groups`.
+    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise
+    /// one, whose output channels it divides too. By default `spn.groups`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -380,8 +380,8 @@ pub struct ConvTranspose1d {
     /// The multiplications for each pixel that enters, 1..=65536.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise one,
-    /// whose output channels it divides too. By default `spn.groups`.
+    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise
+    /// one, whose output channels it divides too. By default `spn.groups`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.

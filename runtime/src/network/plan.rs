@@ -213,7 +213,8 @@ impl Linear {
     }
 
     /// The layer of a full-precision network in the place of this one: one matrix, with groups only
-    /// where it is depthwise; of a transposed convolution that of a patch, with zeros in their place.
+    /// where it is depthwise; of a transposed convolution that of a patch, with zeros in the place
+    /// of groups.
     pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
         let groups = if self.depthwise(input) && !self.transposed { self.groups } else { 1 };
         let patch = if self.transposed { self.patch } else { Extent::ONE };
