@@ -103,6 +103,17 @@ mod _strassenc {
             (format.signed, format.bits, format.frac)
         }
 
+        /// Whether a state goes from one sample to the next.
+        #[getter]
+        fn recurrent(&self) -> bool {
+            self.0.is_recurrent()
+        }
+
+        /// That of one step, of a model of signals.
+        fn steps(&self, py: Python<'_>) -> PyResult<Model> {
+            work(py, || self.0.steps()).map(Model)
+        }
+
         #[getter]
         fn outputs(&self) -> usize {
             self.0.outputs()
@@ -131,15 +142,17 @@ mod _strassenc {
             Ok(PyArray2::from_owned_array(py, integers))
         }
 
-        /// Golden's outputs, `[n, n_out]`, for integers, `[n, elements]`.
+        /// Golden's outputs, `[n, n_out]`, for integers, `[n, elements]`; so many of those of a
+        /// recurrent network are a sequence, `length`.
         fn infer<'py>(
             &self,
             py: Python<'py>,
             x: PyReadonlyArray2<'py, i64>,
+            length: usize,
         ) -> PyResult<Bound<'py, PyArray2<i64>>> {
             let x = x.as_array().to_owned();
             let outputs =
-                work(py, || cli::golden_outputs(&self.0, x.view(), x.nrows(), &cli::tools()?))?;
+                work(py, || cli::golden_outputs(&self.0, x.view(), length, &cli::tools()?))?;
             Ok(PyArray2::from_owned_array(py, outputs))
         }
 
@@ -305,13 +318,15 @@ mod _strassenc {
             work(py, || build::replace(&folder, &self.compiled, &self.options, edits).map(drop))
         }
 
-        /// Streams integers, `[n, elements]`, through the core in Verilator: the outputs, which are
-        /// golden's or what is decided on them, latency, II, clocks, and seconds.
+        /// Streams integers, `[n, elements]`, through the core in Verilator, as `Model.infer` takes
+        /// them: the outputs, which are golden's or what is decided on them, latency, II, clocks,
+        /// and seconds.
         #[allow(clippy::type_complexity)]
         fn simulate<'py>(
             &self,
             py: Python<'py>,
             x: PyReadonlyArray2<'py, i64>,
+            sequence: usize,
             pauses: (bool, bool, bool),
             seed: u64,
             threads: usize,
@@ -319,19 +334,12 @@ mod _strassenc {
             let x = x.as_array().to_owned();
             let (gaps, backpressure, pauses) = pauses;
             let resets = false;
-            let options = simulate::Options {
-                seed,
-                gaps,
-                backpressure,
-                pauses,
-                resets,
-                threads,
-                sequence: 0,
-            };
+            let options =
+                simulate::Options { seed, gaps, backpressure, pauses, resets, threads, sequence };
             let run = work(py, || {
                 let tools = cli::tools()?;
                 let golden =
-                    rows(cli::golden_outputs(&self.compiled.model, x.view(), x.nrows(), &tools)?);
+                    rows(cli::golden_outputs(&self.compiled.model, x.view(), sequence, &tools)?);
                 let due: Vec<_> = golden.iter().map(|own| self.signature.due(own)).collect();
                 tools.verilator_or_install()?;
                 let simulator = Simulator::build(&self.sources, &self.signature, false, &tools)?;

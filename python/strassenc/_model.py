@@ -123,11 +123,21 @@ class Model:
         Integers are those of the input's format, and so are the outputs (int64); floats are real
         values, which are rounded to that format, and the outputs are real values (float64). Samples
         may be flat, `[n, elements]`; channels of images come last. The samples of a network of
-        sequences are one sequence. Of a network of several inputs `x` has the array of each by the
+        sequences are one sequence; of several, `[sequences, n, *input_shape]`, the outputs are
+        `[sequences, n, outputs]`. Of a network of several inputs `x` has the array of each by the
         names of `inputs`, or flat samples with the elements of each in turn.
         """
         samples = _Samples(self._native, x, "infer")
-        return samples.outputs(self._native.infer(samples.integers))
+        return samples.outputs(self._native.infer(samples.integers, samples.length))
+
+    def steps(self) -> Model:
+        """The model of one step of a model of signals, as `strassenc verilog --steps` compiles it.
+
+        It takes the channels of a step, and yields at each what this one yields of the steps until
+        then: `model.steps().infer(x)[:, -1]` for signals x, `[signals, time, channels]`, is what
+        this one makes of them. Its core keeps the state, and `tuser` begins a signal.
+        """
+        return Model._of(self._native.steps())
 
     def compile(
         self,
@@ -252,7 +262,7 @@ class Core:
             raise Error("input", "simulate, x", "holds no sample", "give one at least")
         ways = (gaps, backpressure, pauses)
         rows, latency, ii, clocks, seconds = self._native.simulate(
-            samples.integers, ways, seed, threads
+            samples.integers, samples.length, ways, seed, threads
         )
         promises = self.signature()
         ends = [promises, *promises.get("heads", [])]
@@ -288,7 +298,8 @@ class _Samples:
         x, shape = np.asarray(given), shapes["x"] if len(shapes) == 1 else (elements,)
         one = x.shape == shape or x.shape == (elements,)
         many = x.shape[1:] == shape or x.shape[1:] == (elements,)
-        if not one and not many:
+        sequences = model.recurrent and not one and not many and x.shape[2:] == shape
+        if not one and not many and not sequences:
             wanted = f"[n, {', '.join(map(str, shape))}]"
             help = f"give samples of that shape, flat ones, [n, {elements}], or one of them"
             if len(shape) == 3 and x.shape[-3:] == (shape[2], *shape[:2]):
@@ -299,7 +310,10 @@ class _Samples:
             help = "give integers of the input's format, or floats, which are real values"
             raise Error("input", f"{place}, x", f"holds {x.dtype}, not numbers", help)
         self._one, self._real, self._fracs = one, x.dtype.kind == "f", model.output_fracs
+        self._axes = x.shape[:2] if sequences else None
         x = x.reshape(-1, elements)
+        self.length = self._axes[1] if self._axes else len(x)
+        """The samples of a sequence."""
         if self._real:
             self.integers = model.integers(x.astype(np.float64))
         else:
@@ -314,7 +328,10 @@ class _Samples:
         return np.ldexp(rows, np.negative(self._fracs)) if self._real else rows
 
     def rows(self, integers: NDArray[np.int64]) -> NDArray[Any]:
-        """A row for each sample; the row itself of one that was given alone."""
+        """A row for each sample, sequence by sequence where several were given; the row itself of
+        one that was given alone."""
+        if self._axes:
+            return integers.reshape(*self._axes, integers.shape[1])
         row: NDArray[Any] = integers[0] if self._one else integers
         return row
 

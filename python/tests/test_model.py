@@ -1,5 +1,7 @@
 """Models: what golden computes, with arrays."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,11 @@ from conftest import ROOT
 from numpy.typing import NDArray
 
 import strassenc as sc
+
+SIGNAL = """name = "signal"
+input = { shape = [6, 2], bits = 8, frac = 6, signed = true }
+layers = [{ gru = { units = 4 } }, "last", { dense = { units = 3 } }]
+"""
 
 
 def test_integers_and_real_values_are_one_network(
@@ -47,6 +54,27 @@ def test_what_is_no_sample_is_refused_with_the_cause(
     with pytest.raises(sc.Error) as told:
         digits.infer(x)
     assert told.value.kind == "input" and cause in str(told.value)
+
+
+def test_a_model_of_one_step_takes_the_steps_of_signals(digits: sc.Model, tmp_path: Path) -> None:
+    (tmp_path / "net.toml").write_text(SIGNAL)
+    draw = [sys.executable, "-m", "strassenc", "random", "net.toml", "-o", "drawn"]
+    subprocess.run(draw, cwd=tmp_path, check=True, capture_output=True)
+    whole = sc.Model.load(tmp_path / "drawn")
+    steps = whole.steps()
+    x = np.random.default_rng(1).integers(-64, 64, (5, 6, 2))
+    answers = steps.infer(x)
+    assert answers.shape == (5, 6, 3) and steps.input_shape == (2,)
+    assert np.array_equal(answers[:, -1], whole.infer(x.reshape(5, -1)))
+    assert np.array_equal(answers[2], steps.infer(x[2])), "samples without that axis are one"
+    assert steps.infer(x / 64.0).dtype == np.float64
+    assert steps.infer(x[:0]).shape == (0, 6, 3)
+    core = steps.compile(effort=0)
+    assert np.array_equal(core.simulate(x, gaps=True, backpressure=True).outputs, answers)
+    with pytest.raises(sc.Error, match="is no signal of several steps"):
+        digits.steps()
+    with pytest.raises(sc.Error, match="the network takes"):
+        digits.infer(np.zeros((2, 3, 8, 8)))
 
 
 def test_a_saved_model_is_the_model(digits: sc.Model, tmp_path: Path) -> None:

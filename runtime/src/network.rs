@@ -354,6 +354,10 @@ pub struct ConvTranspose2d {
     /// `spn.ratio · channels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
+    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise
+    /// one, whose output channels it divides too. By default `spn.groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
@@ -379,6 +383,10 @@ pub struct ConvTranspose1d {
     /// The multiplications for each pixel that enters, 1..=65536.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
+    /// Groups of input channels, a divisor of them and of r; as many as channels is a depthwise
+    /// one, whose output channels it divides too. By default `spn.groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
@@ -387,7 +395,8 @@ pub struct ConvTranspose1d {
 impl ConvTranspose1d {
     /// The same layer over images of one row.
     fn over_a_row(&self) -> ConvTranspose2d {
-        let &ConvTranspose1d { channels, kernel, stride, pad, output_pad, r, threshold } = self;
+        let &ConvTranspose1d { channels, kernel, stride, pad, output_pad, r, groups, threshold } =
+            self;
         let along = |w, h| Sizes::Pair(Extent { h, w });
         ConvTranspose2d {
             channels,
@@ -396,6 +405,7 @@ impl ConvTranspose1d {
             pad: along(pad, 0),
             output_pad: along(output_pad, 0),
             r,
+            groups,
             threshold,
         }
     }

@@ -260,6 +260,55 @@ def activations() -> None:
     save(model(["n", 2, 6, 6], nodes, tensors), HERE / "activations.onnx")
 
 
+def growing() -> None:
+    """Images and signals that grow: kernels that overlap or leave gaps, uneven pads, groups, norms
+    behind them, and channels in another order."""
+    norm = {"s": normal(4) + 1, "t": normal(4), "m": normal(4), "v": normal(4) ** 2 + 0.5}
+    nodes = [
+        "a = Conv(x, w0) pads=[1,1,1,1]",
+        "b = Relu(a)",
+        "c = Conv(b, w1)",
+        "d = Relu(c)",
+        "e = Concat(b, d) axis=1",
+        "e1 = ConvTranspose(e, w6, b6) group=5 pads=[1,1,1,1]",
+        "e2 = Relu(e1)",
+        "f = ConvTranspose(e2, w2, b2) strides=[2,3] pads=[1,0,1,1]",
+        "g = BatchNormalization(f, s, t, m, v)",
+        "h = LeakyRelu(g) alpha=0.5",
+        # Less is cut away behind than before, and more.
+        "i = ConvTranspose(h, w3) strides=[2,2] pads=[0,2,2,0] group=2 dilations=[3,1]",
+        "j = Relu(i)",
+        'k = ConvTranspose(j, w4) strides=[1,2] auto_pad="SAME_UPPER" output_padding=[0,1]',
+        "l = MaxPool(k) kernel_shape=[4,4] strides=[4,4]",
+        "m1 = Relu(l)",
+        "n = Flatten(m1)",
+        "y = Gemm(n, w5)",
+    ]
+    tensors = {
+        **norm,
+        "w0": 2 * normal(3, 2, 3, 3),
+        "w1": normal(2, 3, 1, 1),
+        "w2": 2 * normal(5, 4, 4, 4),
+        "b2": normal(4),
+        "w3": 2 * normal(4, 3, 2, 4),
+        "w4": 2 * normal(6, 2, 3, 2),
+        "w5": normal(72, 4),
+        "w6": normal(5, 1, 3, 3),
+        "b6": normal(5),
+    }
+    save(model(["n", 2, 3, 4], nodes, tensors), HERE / "growing.onnx")
+    nodes = [
+        "a = ConvTranspose(x, w0) strides=[3] pads=[1,1] output_padding=[1]",
+        "b = Relu(a)",
+        "c = Conv(b, w1) strides=[2] pads=[1,1]",
+        "d = Sigmoid(c)",
+        "e = Flatten(d)",
+        "y = Gemm(e, w2)",
+    ]
+    tensors = {"w0": normal(2, 3, 4), "w1": 2 * normal(4, 3, 3), "w2": normal(32, 4)}
+    save(model(["n", 2, 5], nodes, tensors), HERE / "growing_signal.onnx")
+
+
 def refused() -> None:
     """Networks that are no network of ours, each for one reason."""
     w, w3 = normal(4, 12), normal(4, 2, 3, 3)
@@ -284,6 +333,7 @@ def refused() -> None:
         "twice": (image, [conv, "b = Tanh(a)", "c = LeakyRelu(b)", "y = Conv(c, v)"], w3),
         "slope": (image, [conv, "b = LeakyRelu(a) alpha=1.5", "y = Conv(b, v)"], w3),
         "input": (image, ["a = Tanh(x)", "y = Conv(a, w)"], w3),
+        "grows": (image, [conv, "b = Relu(a)", "y = ConvTranspose(b, w) strides=[2,2]"], w3),
         "rows": (vector, ["a = Reshape(x, square)", "b = Transpose(a) perm=[0,2,1]",
                           "c = Reshape(b, square)", "y = Gemm(c, w) transB=1"], w),
     }
@@ -325,3 +375,4 @@ torch.manual_seed(2)
 export("hourglass", hourglass(), (2, 8, 12))
 NUMBERS = np.random.default_rng(2)
 activations()
+growing()

@@ -36,7 +36,7 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc simulate build/digits --random 1000000 --gaps --backpressure --resets
   strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
   strassenc simulate build/austen --samples 2000           the first characters of the test text
-  strassenc simulate build/vowels --samples 9              of a core of --steps: nine sequences
+  strassenc simulate build/sensor --samples 9              of a core of --steps: nine signals
   strassenc simulate build/austen --layers lstm_0          its hidden states
   strassenc simulate build/vgg --layers conv_0,conv_1      layers of a large core, one by one")]
 pub struct Args {

@@ -41,7 +41,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
-  strassenc verilog runs/vowels --steps                  an answer at every step of a signal
+  strassenc verilog runs/sensor --steps                  an answer at every step of a signal
   strassenc verilog runs/mnist --decide argmax           the class in the place of its scores
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48

@@ -180,7 +180,7 @@ def _described(spn: SPN, by_steps: bool) -> dict[str, Any]:
     if isinstance(spn, SPNConvTranspose2d):
         grown = {"kernel": spn.kernel_size, "stride": spn.stride, "pad": spn.padding}
         grown["output_pad"] = spn.output_padding
-        keys["channels"] = spn.outputs
+        keys |= {"channels": spn.outputs, "groups": spn.groups}
         if isinstance(spn, SPNConvTranspose1d):
             return {"conv_transpose1d": {**keys, **{k: along for k, (_, along) in grown.items()}}}
         return {"conv_transpose2d": {**keys, **grown}}

@@ -158,8 +158,10 @@ class _Make:
     def transposed(
         self, layer: nn.ConvTranspose1d | nn.ConvTranspose2d, last: bool
     ) -> tuple[SPN, list[Tensor]]:
-        """The SPN of a transposed convolution, and the matrix of all pixels of a patch."""
-        outputs = layer.out_channels
+        """The SPN of a transposed convolution, and the matrix of all pixels of a patch, group by
+        group."""
+        outputs, groups = layer.out_channels, layer.groups
+        r = self.budget(outputs, outputs if last else 1)
         w = layer.weight.detach()
         make: Any = SPNConvTranspose2d
         if along := isinstance(layer, nn.ConvTranspose1d):
@@ -169,12 +171,15 @@ class _Make:
             layer.in_channels,
             outputs,
             *(size[0] if along else size for size in sizes),
-            r=self.budget(outputs, outputs if last else 1),
+            groups,
+            r=-(-r // groups) * groups,
             norm=not last,
             threshold=self.threshold,
             quantiser=self.quantiser,
         )
-        pixels = w.new_zeros(*spn.stride, outputs, *spn.w_b.shape[1:])
+        # [outputs, inputs / groups, …].
+        w = w.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+        pixels = w.new_zeros(*spn.stride, *w.shape[:2], *spn.w_b.shape[2:])
         axes = list(zip(spn.kernel_size, spn.stride, spn.padding, strict=True))
         for row in range(spn.stride[0]):
             for column in range(spn.stride[1]):
@@ -182,9 +187,10 @@ class _Make:
                 (ys, kys), (xs, kxs) = (
                     _reached(at, *own) for at, own in zip((row, column), axes, strict=True)
                 )
-                kernel = w[:, :, kys][..., kxs].transpose(0, 1)
+                kernel = w[:, :, kys][..., kxs]
                 pixels[row, column][:, :, ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1] = kernel
-        return spn, [pixels.flatten(3).flatten(0, 2)]
+        pixels = pixels.unflatten(2, (groups, -1)).movedim(2, 0)
+        return spn, list(pixels.flatten(4).flatten(1, 3))
 
     def spn(
         self, layer: nn.Module, norm: nn.Module | None, x: Tensor, last: bool, sequences: bool

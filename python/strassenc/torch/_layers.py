@@ -300,6 +300,7 @@ class SPNConvTranspose2d(SPN):
         stride: Size = 1,
         padding: Size = 0,
         output_padding: Size = 0,
+        groups: int = 1,
         *,
         r: int | None = None,
         norm: bool = True,
@@ -312,11 +313,12 @@ class SPNConvTranspose2d(SPN):
             raise ValueError(f"a transposed convolution {cause}")
         axes = [reach(*own) for own in zip(kernel, strides, pads, strict=True)]
         r = out_channels if r is None else r
+        depthwise = groups > 1 and groups == in_channels
         super().__init__(
-            (r, in_channels, *(taps for taps, _ in axes)),
-            (out_channels, r, *strides),
+            (r, in_channels // groups, *(taps for taps, _ in axes)),
+            (out_channels, r // groups if depthwise else r, *strides),
             out_channels,
-            groups=1,
+            groups=groups,
             norm=norm,
             threshold=threshold,
             quantiser=quantiser,
@@ -330,14 +332,14 @@ class SPNConvTranspose2d(SPN):
         for axis in (1, 0):
             taps, before = reach(self.kernel_size[axis], self.stride[axis], self.padding[axis])
             pads += [before, taps - 1 - before]
-        v = self.multiply(F.conv2d(F.pad(x, pads), w_b))
+        v = self.multiply(F.conv2d(F.pad(x, pads), w_b, groups=self.groups))
         return self.finish(self.spread(v, w_c, self.stride))
 
     def extra_repr(self) -> str:
         return (
-            f"{self.w_b.shape[1]}, {self.outputs}, kernel_size={self.kernel_size}, "
+            f"{self.w_b.shape[1] * self.groups}, {self.outputs}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}, padding={self.padding}, "
-            f"output_padding={self.output_padding}, r={self.r}"
+            f"output_padding={self.output_padding}, groups={self.groups}, r={self.r}"
         )
 
 
@@ -372,6 +374,7 @@ class SPNConvTranspose1d(SPNConvTranspose2d):
         stride: int = 1,
         padding: int = 0,
         output_padding: int = 0,
+        groups: int = 1,
         *,
         r: int | None = None,
         norm: bool = True,
@@ -385,6 +388,7 @@ class SPNConvTranspose1d(SPNConvTranspose2d):
             (1, stride),
             (0, padding),
             (0, output_padding),
+            groups,
             r=r,
             norm=norm,
             threshold=threshold,

@@ -67,9 +67,9 @@ class Reverse(nn.Module):
 _FREE = (*_NOTHING, nn.Flatten, Turn)
 PICKS = (nn.MaxPool2d, nn.Upsample, Last, Reverse)
 """What yields some of the values that enter, with which a function of each that grows commutes."""
-_IN_TEXTS = (nn.Embedding, nn.LSTM, SPNLSTM, nn.Linear, SPNLinear, nn.ReLU, nn.Flatten, *_NOTHING)
 _BY_STEPS = (nn.Linear, SPNLinear, *RECURRENT, *OURS_RECURRENT)
 """What reads `[n, T, channels]`."""
+_IN_TEXTS = (nn.Embedding, *_BY_STEPS, nn.ReLU, nn.Flatten, *_NOTHING)
 _BY_CHANNELS: tuple[Any, ...] = (
     *(nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, SPNConv1d, SPNConvTranspose1d),
     *(*_ALONG, nn.Upsample),
@@ -455,7 +455,8 @@ class _Reader:
             if node.target in _REVERSES and _axes(node, "dims", 3) == pixels:
                 return Reverse()
             if node.target is operator.getitem and _is_last(node.args[1], x, pixels[0]):
-                return Last()
+                # Of what has one step, such as a mean over all, there is nothing to take.
+                return Last() if x[pixels[0]] > 1 else nn.Flatten()
         for functions, make, names in _FUNCTIONS:
             if node.target in functions:
                 kwargs = {**dict(zip(names, further, strict=False)), **node.kwargs}
@@ -636,8 +637,10 @@ def _cause(step: Step, steps: list[Step]) -> str | None:
                 return f"has {module.groups} groups: 1, or as many as input channels, are ours"
         case nn.ConvTranspose1d() | nn.ConvTranspose2d():
             due = 3 if isinstance(module, nn.ConvTranspose1d) else 4
-            if axes != due or module.groups > 1 or set(module.dilation) != {1}:
-                return f"is {module}: neither groups nor dilation are ours"
+            if axes != due or set(module.dilation) != {1}:
+                return f"is {module}: no dilation is ours"
+            if module.groups > 1 and module.groups != module.in_channels:
+                return f"has {module.groups} groups: 1, or as many as input channels, are ours"
             assert not isinstance(module.padding, str)
             more = module.output_padding
             return grows_otherwise(module.kernel_size, module.stride, module.padding, more)

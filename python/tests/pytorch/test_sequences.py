@@ -1,9 +1,10 @@
-"""SPNLSTM against `strassenc train`: float outputs, gradients, integers."""
+"""SPNLSTM and SPNGRU against `strassenc train`: float outputs, gradients, integers."""
 
 import copy
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,20 @@ from torch import Tensor, nn  # noqa: E402
 import strassenc as sc  # noqa: E402
 import strassenc.torch  # noqa: E402
 from strassenc import _strassenc  # noqa: E402
-from strassenc.torch import SPNLSTM, SPNLinear  # noqa: E402
+from strassenc.torch import SPNGRU, SPNLSTM, SPNLinear  # noqa: E402
 
 BATCH, WINDOW = 6, 5
 
 
 class Language(nn.Module):
-    """Two LSTMs, one of either order of axes, and dense layers without norms."""
+    """Two recurrent layers, one of either kind, and dense layers without norms."""
 
-    def __init__(self, lstm: Any, dense: Any) -> None:
+    def __init__(self, lstm: Any, gru: Any, dense: Any) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.embedding = nn.Embedding(7, 4)
         self.one, self.middle = lstm(4, 5, batch_first=True), dense(5, 6)
-        self.two, self.logits = lstm(6, 3, batch_first=True), dense(3, 7)
+        self.two, self.logits = gru(6, 3, batch_first=True), dense(3, 7)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         first, second = (None, None) if state is None else state
@@ -44,7 +45,8 @@ def language(quantiser: Any = "twn") -> Language:
     def dense(n: int, m: int) -> nn.Module:
         return SPNLinear(n, m, r=4, norm=False, hidden_norm=False, quantiser=quantiser)
 
-    net = Language(lambda n, m, **more: SPNLSTM(n, m, r=4, quantiser=quantiser, **more), dense)
+    more = {"r": 4, "quantiser": quantiser}
+    net = Language(partial(SPNLSTM, **more), partial(SPNGRU, **more), dense)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.uniform_(-1.5, 1.5)
@@ -171,17 +173,18 @@ def test_both_roads_lead_to_the_same_integers(tmp_path: Path, data: str) -> None
     core.simulate(np.arange(20)[:, None] % 7)
 
 
-def test_an_lstm_of_spns_begins_with_the_function_of_its_teacher() -> None:
-    teacher = Language(nn.LSTM, nn.Linear).eval()
+def test_recurrent_spns_begin_with_the_function_of_their_teacher() -> None:
+    teacher = Language(nn.LSTM, nn.GRU, nn.Linear).eval()
     x = torch.randint(0, 7, (4, 30))
     net = sc.torch.from_torch(teacher, x, r=2)
     with torch.no_grad():
         due, got = teacher(x)[0], net(x)[0]
     assert (got - due).abs().max() < 1e-4 * due.abs().max()
-    assert not any(isinstance(module, (nn.Linear, nn.LSTM)) for module in net.modules())
+    own = (nn.Linear, nn.LSTM, nn.GRU)
+    assert not any(isinstance(module, own) for module in net.modules())
     layers, _ = sc.torch.describe(net, x)
     assert [next(iter(layer)) for layer in layers if layer != "relu"] == [
-        *("embedding", "lstm", "dense", "lstm", "dense")
+        *("embedding", "lstm", "dense", "gru", "dense")
     ]
 
 

@@ -216,9 +216,10 @@ impl Linear {
     }
 
     /// The layer of a full-precision network in the place of this one: one matrix, with groups only
-    /// where it is depthwise; of a transposed convolution that of a patch.
+    /// where it is depthwise; of a transposed convolution that of a patch, with zeros in the place
+    /// of groups.
     pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
-        let groups = if self.depthwise(input) { self.groups } else { 1 };
+        let groups = if self.depthwise(input) && !self.transposed { self.groups } else { 1 };
         let patch = if self.transposed { self.patch } else { Extent::ONE };
         Linear { patch, groups, r: patch.area() * output.channels, plain: true, ..*self }
     }
@@ -847,19 +848,7 @@ impl Planner<'_> {
             .help(format_args!("leave `p` out, or `{key}`")));
         }
         let groups = conv.groups.unwrap_or(self.spn.groups);
-        let depthwise = groups > 1 && groups == input.channels;
-        for (what, n) in [("input channels", input.channels), ("rows of W_b (r)", r)]
-            .into_iter()
-            .chain(depthwise.then_some(("output channels", channels)))
-        {
-            if groups == 0 || !n.is_multiple_of(groups) {
-                return Err(Violation::new(
-                    at("groups"),
-                    format!("{groups} groups do not divide the {n} {what}"),
-                )
-                .help("choose a common divisor, or `groups = 1`"));
-            }
-        }
+        let depthwise = is_depthwise(at("groups"), groups, input.channels, r, channels)?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
         let (dense, transposed) = (false, false);
         let linear = Linear {
@@ -927,7 +916,9 @@ impl Planner<'_> {
         is_of_size(place, "conv", output)?;
         let r = self.budget(place, conv.r, channels, false)?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        let (dense, transposed, groups, plain) = (false, true, 1, false);
+        let groups = conv.groups.unwrap_or(self.spn.groups);
+        let depthwise = is_depthwise(at("groups"), groups, input.channels, r, channels)?;
+        let (dense, transposed, plain) = (false, true, false);
         let (dilation, patch) = (Extent::ONE, stride);
         let linear = Linear {
             dense,
@@ -942,8 +933,9 @@ impl Planner<'_> {
             plain,
             threshold,
         };
-        let window = input.channels * linear.taps().area();
-        entries(at("r"), r, r.saturating_mul(window.max(channels * patch.area())))?;
+        let w_b = r * (input.channels / groups) * linear.taps().area();
+        let w_c = channels * (if depthwise { r / groups } else { r }) * patch.area();
+        entries(at("r"), r, w_b.max(w_c))?;
         Ok((linear, output))
     }
 
@@ -1366,6 +1358,30 @@ fn is_of_size(place: &Place, name: &str, shape: Shape) -> Result<(), Violation> 
     Err(Violation::new(place.clone(), cause).help(help))
 }
 
+/// Whether so many groups, which must divide what they divide, make a layer depthwise.
+fn is_depthwise(
+    at: Place,
+    groups: usize,
+    enter: usize,
+    r: usize,
+    leave: usize,
+) -> Result<bool, Violation> {
+    let depthwise = groups > 1 && groups == enter;
+    for (what, n) in [("input channels", enter), ("rows of W_b (r)", r)]
+        .into_iter()
+        .chain(depthwise.then_some(("output channels", leave)))
+    {
+        if groups == 0 || !n.is_multiple_of(groups) {
+            return Err(Violation::new(
+                at,
+                format!("{groups} groups do not divide the {n} {what}"),
+            )
+            .help("choose a common divisor, or `groups = 1`"));
+        }
+    }
+    Ok(depthwise)
+}
+
 /// What is wrong with a transposed convolution that does not yield `stride` pixels for each that
 /// enters, and which pads do.
 fn grows_otherwise(at: Place, kernel: Extent, stride: Extent) -> Violation {
@@ -1374,17 +1390,23 @@ fn grows_otherwise(at: Place, kernel: Extent, stride: Extent) -> Violation {
         "the image must become exactly {times} times as large: kernel - 2 · pad + output_pad = \
          stride, with an output_pad less than the stride"
     );
+    let violation = Violation::new(at, cause);
+    let Some((pad, more)) = grows(kernel, stride) else {
+        return violation.help("with stride 1, choose an odd kernel");
+    };
+    let (pad, more) = (written(pad), written(more));
+    violation.help(format_args!("choose `pad = {pad}, output_pad = {more}`"))
+}
+
+/// The pad and the output pad with which a transposed convolution yields `stride` pixels for each
+/// that enters; none where there are none.
+pub(crate) fn grows(kernel: Extent, stride: Extent) -> Option<(Extent, Extent)> {
     // (k - s) / 2 and its rest, which takes a pixel at the end; less than the stride.
     let pad = kernel.zip(stride, |kernel, stride| kernel.saturating_sub(stride).div_ceil(2));
     let whole = stride.zip(pad, |stride, pad| stride + 2 * pad);
     let more = whole.zip(kernel, |whole, kernel| whole - kernel);
     let fits = more.zip(stride, |more, stride| usize::from(more < stride));
-    let violation = Violation::new(at, cause);
-    if fits != Extent::ONE {
-        return violation.help("with stride 1, choose an odd kernel");
-    }
-    let (pad, more) = (written(pad), written(more));
-    violation.help(format_args!("choose `pad = {pad}, output_pad = {more}`"))
+    (fits == Extent::ONE).then_some((pad, more))
 }
 
 /// Sizes as a description has them.

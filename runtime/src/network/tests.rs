@@ -309,6 +309,11 @@ fn transposed_convolutions() {
         (12 * 9, 12 * 16 * 2 * 6)
     );
     assert_eq!(steps[0].entries(), (9 * 9 * 2, 9 * 4 * 6));
+
+    let depthwise = GROWING.replacen("r = 9", "r = 10, groups = 2", 1);
+    let steps = Network::parse("growing", &depthwise).unwrap().plan().unwrap();
+    assert_eq!(steps[0].entries(), (10 * 9, 5 * 4 * 6));
+    assert_eq!(steps[0].dense_multiplications(), 12 * 16 * 6);
 }
 
 const SEPARABLE: &str = r#"name = "separable"
@@ -701,6 +706,9 @@ fn errors() {
         ("kernel = 4, stride = 2, pad = 1", "kernel = 4, stride = 2, pad = 9223372036854775807"),
         ("r = 9", "r = 0"),
         ("r = 9", "p = 2"),
+        ("r = 9", "groups = 3"),
+        ("r = 9", "r = 9, groups = 2"),
+        ("channels = 6, kernel = 4", "groups = 2, channels = 7, kernel = 4"),
         ("[3, 4, 2]", "[2000, 2000, 1]"),
         ("[6, 1]", "[3, 1]"),
         ("    \"relu\",\n", ""),

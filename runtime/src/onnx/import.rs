@@ -56,7 +56,7 @@ pub struct Imported {
 #[derive(Clone, Debug)]
 pub struct Weights {
     /// `[outputs, columns]`: columns in the order row, column, channel; of a depthwise layer
-    /// without the last.
+    /// without the last. Of a transposed convolution `[p_h · p_w · outputs, columns]`.
     pub matrix: Array2<f32>,
     /// `[outputs]`.
     pub bias: Vec<f32>,
@@ -77,9 +77,9 @@ pub struct Fate {
 
 /// Operators that are understood.
 #[rustfmt::skip]
-const OPERATORS: [&str; 34] = [
+const OPERATORS: [&str; 35] = [
     "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv",
-    "DequantizeLinear", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
+    "ConvTranspose", "DequantizeLinear", "Div", "Dropout", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
     "Identity", "LeakyRelu", "LogSoftmax", "MatMul", "MaxPool", "Mul", "QuantizeLinear",
     "ReduceMean", "Relu", "Reshape", "Resize", "Shape", "Sigmoid", "Softmax", "Squeeze", "Sub",
     "Tanh", "Transpose", "Unsqueeze",
@@ -425,6 +425,7 @@ impl<'a> Builder<'a> {
         let same = |why: &str| Ok(Became::Nothing(why.into()));
         match node.operator() {
             "Conv" => self.conv(i, node),
+            "ConvTranspose" => self.conv_transpose(i, node),
             "Gemm" => self.gemm(i, node),
             "MatMul" => self.mat_mul(i, node),
             "BatchNormalization" => self.batch_norm(i, node),
@@ -538,7 +539,7 @@ impl Builder<'_> {
             bits: Bits::default(),
             train: Recipe::default(),
         };
-        let one_row = |layer: &Layer| matches!(layer, Layer::Conv1d(_));
+        let one_row = |layer: &Layer| matches!(layer, Layer::Conv1d(_) | Layer::ConvTranspose1d(_));
         if own.height == 1 && network.layers.iter().any(one_row) {
             network.input.shape.remove(0);
         }
@@ -612,6 +613,16 @@ fn budget(layers: &mut [Layer], ratio: f64, ends: bool) {
                 None => {}
             },
             Layer::Conv1d(conv) if conv.plain.is_none() => match conv.groups {
+                Some(groups) => conv.r = r(conv.channels, groups),
+                None if last => conv.r = Some(conv.channels),
+                None => {}
+            },
+            Layer::ConvTranspose2d(conv) => match conv.groups {
+                Some(groups) => conv.r = r(conv.channels, groups),
+                None if last => conv.r = Some(conv.channels),
+                None => {}
+            },
+            Layer::ConvTranspose1d(conv) => match conv.groups {
                 Some(groups) => conv.r = r(conv.channels, groups),
                 None if last => conv.r = Some(conv.channels),
                 None => {}

@@ -87,6 +87,8 @@ impl Chains<'_> {
 fn ungrouped(layer: &Layer) -> bool {
     match layer {
         Layer::Dense(_) => true,
+        Layer::ConvTranspose2d(conv) => conv.groups.is_none(),
+        Layer::ConvTranspose1d(conv) => conv.groups.is_none(),
         Layer::Conv2d(conv) => conv.groups.is_none(),
         Layer::Conv1d(conv) => conv.groups.is_none(),
         _ => false,
@@ -94,7 +96,14 @@ fn ungrouped(layer: &Layer) -> bool {
 }
 
 pub(super) fn is_linear(layer: &Layer) -> bool {
-    matches!(layer, Layer::Dense(_) | Layer::Conv2d(_) | Layer::Conv1d(_))
+    matches!(
+        layer,
+        Layer::Dense(_)
+            | Layer::Conv2d(_)
+            | Layer::Conv1d(_)
+            | Layer::ConvTranspose2d(_)
+            | Layer::ConvTranspose1d(_)
+    )
 }
 
 fn ends_linear(items: &[Item]) -> bool {

@@ -4,9 +4,11 @@ use super::view::View;
 use super::{
     Became, Builder, Kind, Layout, MOST_AREA, MOST_ELEMENTS, MOST_ENTRIES, Node, Value, Weights,
 };
-use crate::error::Result;
-use crate::network::{Conv1d, Conv2d, Dense, Layer, Window};
-use crate::shape::{Extent, Join, Shape};
+use crate::error::{Error, Result};
+use crate::network::{
+    Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Dense, Layer, Window, plan,
+};
+use crate::shape::{self, Extent, Join, Shape};
 use ndarray::Array2;
 
 /// Windows that move over an image, down and across.
@@ -39,8 +41,14 @@ fn extent(sizes: &[usize], down: usize) -> Extent {
 type PerChannel<'a> = (&'a [f32], &'a [f32]);
 
 impl Builder<'_> {
-    /// The windows of a node with these many axes of pixels.
-    fn windows(&self, node: &Node, kernel: &[usize], shape: Shape) -> Result<Moves> {
+    /// The windows of a node with these many axes of pixels; `total` are the pads of both sides
+    /// that keep the image as it is but for the stride.
+    fn windows(
+        &self,
+        node: &Node,
+        kernel: &[usize],
+        total: impl Fn(&Moves) -> Extent,
+    ) -> Result<Moves> {
         let n = kernel.len();
         let sizes = |name: &str, default| node.sizes(name, n, default);
         let [stride, dilation] = [sizes("strides", 1)?, sizes("dilations", 1)?];
@@ -69,11 +77,7 @@ impl Builder<'_> {
             "" | "NOTSET" => {}
             "VALID" => (moves.begin, moves.end) = (Extent::square(0), Extent::square(0)),
             "SAME_UPPER" | "SAME_LOWER" => {
-                let image = Extent { h: shape.height, w: shape.width };
-                let windows = image.zip(moves.stride, usize::div_ceil);
-                let reach = windows.zip(moves.stride, |windows, stride| (windows - 1) * stride);
-                let reach = reach.zip(span, |reach, span| reach + span);
-                let pad = reach.zip(image, usize::saturating_sub);
+                let pad = total(&moves);
                 let less = Extent { h: pad.h / 2, w: pad.w / 2 };
                 let more = pad.zip(less, |pad, less| pad - less);
                 (moves.begin, moves.end) =
@@ -107,7 +111,7 @@ impl Builder<'_> {
             );
             return Err(node.refused(cause));
         }
-        let moves = self.windows(node, kernel, shape)?;
+        let moves = self.windows(node, kernel, same(shape))?;
         // A pad that is larger on one side is one of both sides, before a kernel with zeros.
         let pad = moves.begin.zip(moves.end, usize::max);
         let before = pad.zip(moves.begin, |pad, begin| pad - begin);
@@ -118,11 +122,8 @@ impl Builder<'_> {
             return Err(node.refused(format_args!("has no window of {whole} in {shape}")));
         };
         let depthwise = groups > 1 && groups == c_in;
-        let in_order = channels.iter().enumerate().all(|(i, c)| i == *c as usize);
-        if groups > 1 && !depthwise && !in_order {
-            return Err(
-                node.refused("has groups of channels that do not lie side by side any more")
-            );
+        if groups > 1 && !depthwise && !in_order(&channels) {
+            return Err(node.refused(OUT_OF_ORDER));
         }
         let columns = whole.area().checked_mul(if depthwise { 1 } else { c_in });
         let entries = columns.and_then(|n| n.checked_mul(c_out)).filter(|n| *n <= MOST_ENTRIES);
@@ -159,6 +160,103 @@ impl Builder<'_> {
         let mut view = View::image(output, kernel.len());
         view.0[0] = outputs;
         self.linear(i, node, &value, layer, Weights { matrix, bias: own_bias }, output, view)
+    }
+
+    /// A transposed convolution, which makes images exactly `stride` times as large.
+    pub(super) fn conv_transpose(&mut self, i: usize, node: &Node) -> Result<Became> {
+        let weight = self.constant(node, 1, "weight")?.clone();
+        let [c_in, per_group, ref kernel @ ..] = *weight.axes else {
+            return Err(node.refused(format_args!("has a weight of axes {:?}", weight.axes)));
+        };
+        if !(1..=2).contains(&kernel.len()) {
+            let cause = format!("goes along {} axes; one or two are understood", kernel.len());
+            return Err(node.refused(cause));
+        }
+        let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
+        let c_out = per_group.saturating_mul(groups);
+        let bias = self.optional(node, 2, "bias")?.map(|bias| bias.reals());
+        let (value, shape, channels) = self.image(node, 0, kernel.len())?;
+        let fits = groups > 0 && c_in == shape.channels && c_in.is_multiple_of(groups);
+        let biases = bias.as_ref().map_or(c_out, Vec::len);
+        if !fits || c_out == 0 || biases != c_out {
+            let cause = format!(
+                "has a weight of axes {:?}, a bias of {biases} and {groups} groups for {} channels",
+                weight.axes, shape.channels
+            );
+            return Err(node.refused(cause));
+        }
+        let depthwise = groups > 1 && groups == c_in;
+        if groups > 1 && !depthwise && !in_order(&channels) {
+            return Err(node.refused(OUT_OF_ORDER));
+        }
+        if node.attribute("output_shape").is_some() {
+            let help = "export it with `pads` and `output_padding`";
+            return Err(node.refused("has an output_shape of its own").help(help));
+        }
+        let more = node.sizes("output_padding", kernel.len(), 0)?;
+        if more.iter().any(|size| *size > MOST_AREA) {
+            return Err(node.refused(format_args!("has an output_padding of {more:?}")));
+        }
+        let more = extent(&more, 0);
+        let grown = |moves: &Moves| moves.span().zip(more, |span, more| span + more);
+        let moves = self
+            .windows(node, kernel, |moves| grown(moves).zip(moves.stride, usize::saturating_sub))?;
+        let stride = moves.stride;
+        let pads = moves.begin.zip(moves.end, |begin, end| begin + end);
+        if grown(&moves) != stride.zip(pads, |stride, pads| stride + pads) {
+            return Err(grows_otherwise(node, &moves));
+        }
+        // Where more is cut away behind than before, or less than can be put on, the kernel has
+        // zeros there.
+        let twice = moves.begin.zip(stride, |begin, stride| stride + 2 * begin);
+        let before = moves.span().zip(twice, usize::saturating_sub);
+        let pad = moves.begin.zip(before, |begin, zeros| begin + zeros);
+        let whole = moves.span().zip(before, |span, zeros| span + zeros);
+        let whole = whole.zip(pad, |whole, pad| whole.max(2 * pad + 1));
+        let output_pad = stride.zip(pad, |stride, pad| stride + 2 * pad);
+        let output_pad = output_pad.zip(whole, |all, whole| all - whole);
+        let (taps, lead) = (shape::reach(whole, stride, pad), shape::lead(whole, stride, pad));
+        let columns = taps.area().checked_mul(c_in);
+        let rows = stride.area().checked_mul(c_out);
+        let entries = columns.zip(rows).and_then(|(n, m)| n.checked_mul(m));
+        self.make(node, entries)?;
+        let mut matrix = Array2::zeros((rows.unwrap_or(0), columns.unwrap_or(0)));
+        let reals = weight.reals();
+        // The pixel of a patch that an entry of a kernel is for, and that of the window it is of.
+        let at = |k: usize, pad: usize, stride: usize, lead: usize| {
+            let from = k as i64 - pad as i64;
+            let window = lead as i64 - from.div_euclid(stride as i64);
+            (from.rem_euclid(stride as i64) as usize, window as usize)
+        };
+        let each = reals.chunks_exact(moves.kernel.area()).take(c_in * per_group);
+        let mut outputs = vec![0; c_out];
+        for (number, entries) in each.enumerate() {
+            let (input, own) = (number / per_group, number % per_group);
+            let group = input / (c_in / groups);
+            let place = if depthwise { channels[group] as usize } else { group };
+            let output = place * per_group + own;
+            outputs[group * per_group + own] = output as u32;
+            for (k, v) in entries.iter().enumerate() {
+                let y = before.h + k / moves.kernel.w * moves.dilation.h;
+                let x = before.w + k % moves.kernel.w * moves.dilation.w;
+                let (y, down) = at(y, pad.h, stride.h, lead.h);
+                let (x, across) = at(x, pad.w, stride.w, lead.w);
+                let column = (down * taps.w + across) * c_in + channels[input] as usize;
+                matrix[[(y * stride.w + x) * c_out + output, column]] = *v;
+            }
+        }
+        let given = (groups > 1).then_some(groups);
+        let layer = transposed_layer(kernel.len(), c_out, whole, stride, pad, output_pad, given);
+        let (height, width) = (shape.height * stride.h, shape.width * stride.w);
+        let output = Shape { height, width, channels: c_out };
+        let mut own_bias = vec![0.0; c_out];
+        for (place, bias) in outputs.iter().zip(bias.unwrap_or_default()) {
+            own_bias[*place as usize] = bias;
+        }
+        let weights = Weights { matrix, bias: own_bias };
+        let mut view = View::image(output, kernel.len());
+        view.0[0] = outputs;
+        self.linear(i, node, &value, layer, weights, output, view)
     }
 
     pub(super) fn gemm(&mut self, i: usize, node: &Node) -> Result<Became> {
@@ -344,9 +442,10 @@ impl Builder<'_> {
         if value.alone
             && let Kind::Linear(_, weights) = &mut self.ops[value.op].kind
         {
-            let rows = weights.matrix.rows_mut().into_iter().zip(&mut weights.bias);
-            for ((mut row, bias), (a, b)) in rows.zip(own_scale.iter().zip(&own_shift)) {
-                row *= *a;
+            // Of a transposed convolution, those of each pixel of a patch.
+            let rows = weights.matrix.rows_mut().into_iter().zip(own_scale.iter().cycle());
+            rows.for_each(|(mut row, a)| row *= *a);
+            for (bias, (a, b)) in weights.bias.iter_mut().zip(own_scale.iter().zip(&own_shift)) {
                 *bias = *bias * a + b;
             }
             self.yields(node, value.op, view);
@@ -442,7 +541,7 @@ impl Builder<'_> {
         }
         let (value, shape, channels) = self.image(node, 0, spatial)?;
         let kernel = node.sizes("kernel_shape", spatial, 0)?;
-        let moves = self.windows(node, &kernel, shape)?;
+        let moves = self.windows(node, &kernel, same(shape))?;
         let Moves { kernel: size, stride, dilation, begin, end } = moves;
         let image = Extent { h: shape.height, w: shape.width };
         let padded = image.zip(begin, |n, pad| n + pad).zip(end, |n, pad| n + pad);
@@ -779,6 +878,64 @@ fn conv_layer(
         plain,
         threshold,
     })
+}
+
+/// A transposed convolution, along one row where there is one axis of pixels.
+fn transposed_layer(
+    spatial: usize,
+    channels: usize,
+    kernel: Extent,
+    stride: Extent,
+    pad: Extent,
+    output_pad: Extent,
+    groups: Option<usize>,
+) -> Layer {
+    let (r, threshold) = (None, None);
+    if spatial == 1 {
+        let (kernel, stride, pad, output_pad) = (kernel.w, stride.w, pad.w, output_pad.w);
+        let conv =
+            ConvTranspose1d { channels, kernel, stride, pad, output_pad, r, groups, threshold };
+        return Layer::ConvTranspose1d(conv);
+    }
+    let [kernel, stride, pad, output_pad] = [kernel, stride, pad, output_pad].map(Into::into);
+    let conv = ConvTranspose2d { channels, kernel, stride, pad, output_pad, r, groups, threshold };
+    Layer::ConvTranspose2d(conv)
+}
+
+/// What is wrong with groups where channels are not [in order](in_order).
+const OUT_OF_ORDER: &str = "has groups of channels that do not lie side by side any more";
+
+/// Whether each channel is the one of ours that has its number.
+fn in_order(channels: &[u32]) -> bool {
+    channels.iter().enumerate().all(|(i, c)| i == *c as usize)
+}
+
+/// The pads of both sides with which as many windows fit an image as it has pixels, but for the
+/// stride.
+fn same(shape: Shape) -> impl Fn(&Moves) -> Extent {
+    let image = Extent { h: shape.height, w: shape.width };
+    move |moves| {
+        let windows = image.zip(moves.stride, usize::div_ceil);
+        let reach = windows.zip(moves.stride, |windows, stride| (windows - 1) * stride);
+        let reach = reach.zip(moves.span(), |reach, span| reach + span);
+        reach.zip(image, usize::saturating_sub)
+    }
+}
+
+/// What is wrong with a transposed convolution that makes no image `stride` times as large.
+fn grows_otherwise(node: &Node, moves: &Moves) -> Error {
+    let (span, stride) = (moves.span(), moves.stride);
+    let cause = format!(
+        "makes images that are not exactly {stride} times as large: its kernel of {span}, less \
+         both pads, and the output_padding are not the stride"
+    );
+    let error = node.refused(cause);
+    match plan::grows(span, stride) {
+        Some((pad, more)) => {
+            error.help(format_args!("make it with a padding of {pad}, an output_padding of {more}"))
+        }
+        None => error.help("with stride 1, make it with an odd kernel"),
+    }
 }
 
 fn make_plain(layer: &mut Layer) {

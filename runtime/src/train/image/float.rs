@@ -671,7 +671,7 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
-    /// Transposed convolutions, before a pooling too, and a separable one.
+    /// Transposed convolutions, one before a pooling and one depthwise, and a separable one.
     pub fn growing() -> Network {
         let text = r#"name = "t"
 input = { shape = [2, 3, 2], bits = 8, frac = 8 }
@@ -683,7 +683,7 @@ layers = [
     { separable_conv2d = { channels = 2, kernel = 2, pad = 1, depthwise_r = 2, r = 3 } },
     "relu",
     { conv_transpose2d = { channels = 2, kernel = [3, 2], stride = [2, 3], pad = [1, 0],
-        output_pad = [1, 1], r = 4 } },
+        output_pad = [1, 1], r = 6, groups = 2 } },
     "relu",
     { average_pool = { size = [3, 4] } },
     { dense = { units = 3, r = 5 } },

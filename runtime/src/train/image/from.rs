@@ -47,11 +47,12 @@ impl Spn<f32> {
     ) -> bool {
         let w = ordinary.w_b.weights.value.view();
         let (groups, output_groups) = self.groups();
-        let Some(parts) = by_group(w, groups, output_groups, linear.kernel.area()) else {
+        let c_out = self.bias.value.ncols();
+        let Some(parts) = by_group(w, linear, output_groups, c_out) else {
             return false;
         };
         let (r, columns) = (linear.r / groups, self.patches().columns() / groups);
-        let (pixels, c_out) = (linear.patch.area(), self.bias.value.ncols());
+        let pixels = linear.patch.area();
         let own = c_out / groups;
         self.w_c.iter_mut().for_each(|w_c| w_c.weights.value.fill(0.0));
         for (g, part) in parts.into_iter().enumerate() {
@@ -188,17 +189,23 @@ impl Float<f32> {
 }
 
 /// The matrices of each group, `[c_out / groups, k_h · k_w · c_in / groups]`, of an ordinary
-/// layer's, which has groups itself where it is depthwise; none where it reads more than those.
+/// layer's, which has groups itself where it is depthwise and not transposed; none where it reads
+/// more than those. Of a transposed convolution they have such rows for each pixel of a patch.
 fn by_group(
     w: ArrayView2<f32>,
-    groups: usize,
+    linear: &Linear,
     output_groups: usize,
-    area: usize,
+    c_out: usize,
 ) -> Option<Vec<Array2<f32>>> {
-    let (own, c_in) = (w.nrows() / groups, w.ncols() / area);
-    let rows = |g: usize| w.slice(s![g * own..(g + 1) * own, ..]);
-    if output_groups == groups {
-        return Some((0..groups).map(|g| rows(g).to_owned()).collect());
+    let groups = linear.groups;
+    let pixels = if linear.transposed { linear.taps() } else { linear.kernel };
+    let c_in = w.ncols() / pixels.area();
+    let rows = |g: usize| {
+        let of_group = |row: &usize| row % c_out / (c_out / groups) == g;
+        w.select(Axis(0), &(0..w.nrows()).filter(of_group).collect::<Vec<_>>())
+    };
+    if groups == 1 || output_groups == groups && !linear.transposed {
+        return Some((0..groups).map(rows).collect());
     }
     let reads = c_in / groups;
     let part = |g: usize| {

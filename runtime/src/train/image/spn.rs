@@ -133,6 +133,8 @@ impl<T: Real> Spn<T> {
             let entry = || T::real((rng.random::<f64>() * 2.0 - 1.0) * bound);
             Matrix::new(Array2::from_shape_simple_fn((rows, columns), entry), side)
         };
+        // Groups that W_b of an ordinary transposed convolution has as zeros.
+        let apart = if linear.depthwise(step.input) { linear.groups } else { 1 };
         let linear = if ordinary { &linear.ordinary(step.input, step.output) } else { linear };
         let patches = Patches::new(linear, step.input, step.output);
         let (r, groups, c_out) = (linear.r, linear.groups, step.output.channels);
@@ -140,7 +142,8 @@ impl<T: Real> Spn<T> {
         let outputs = linear.patch.area() * c_out;
         let after = Side::Columns { channels: c_out, groups: output_groups };
         let mut w_b = uniform(r, patches.columns() / groups, Side::Rows);
-        let mask = (ordinary && linear.transposed).then(|| mask(linear, w_b.weights.value.dim()));
+        let mask =
+            (ordinary && linear.transposed).then(|| mask(linear, apart, w_b.weights.value.dim()));
         if let Some(mask) = &mask {
             w_b.weights.value *= mask;
         }
@@ -495,14 +498,15 @@ impl<T: Real> Spn<T> {
     }
 }
 
-/// Where each pixel of a patch reads, `[p_h · p_w · c_out, K_h · K_w · c_in]`.
-fn mask<T: Real>(linear: &Linear, (rows, columns): (usize, usize)) -> Array2<T> {
+/// Where each pixel of a patch reads, `[p_h · p_w · c_out, K_h · K_w · c_in]`, with so many groups.
+fn mask<T: Real>(linear: &Linear, groups: usize, (rows, columns): (usize, usize)) -> Array2<T> {
     let (p, window) = (linear.patch, linear.taps());
     let (c_out, c_in) = (rows / p.area(), columns / window.area());
     Array2::from_shape_fn((rows, columns), |(i, j)| {
         let (pixel, tap) = (i / c_out, j / c_in);
         let reads = linear.reads((pixel / p.w, pixel % p.w), (tap / window.w, tap % window.w));
-        if reads { T::one() } else { T::zero() }
+        let within = i % c_out / (c_out / groups) == j % c_in / (c_in / groups);
+        if reads && within { T::one() } else { T::zero() }
     })
 }
 
