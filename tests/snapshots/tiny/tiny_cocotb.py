@@ -91,7 +91,10 @@ class Side:
         return [first] * self.beat_bytes + [0] * (self.bytes - self.beat_bytes)
 
 
-INPUT = Side(SIGNATURE["input"], "s_axis", "input")
+# What enters the first layer, then the further inputs.
+INPUTS = [Side(SIGNATURE["input"], "s_axis", "input")] + [
+    Side(own["stream"], own["port"], f"input_{own['name']}") for own in SIGNATURE.get("inputs", [])
+]
 # The last layer's output, then those of the heads.
 OUTPUTS = [Side(SIGNATURE["output"], "m_axis", "output", SIGNATURE["latency"])] + [
     Side(head["stream"], head["port"], f"output_{head['name']}", head["latency"])
@@ -111,23 +114,24 @@ def rows(file):
 
 
 def vectors():
-    """Pairs of an input frame and golden's answer, a frame of each output."""
+    """Pairs of a frame of each input and golden's answer, a frame of each output."""
     folder = cocotb.plusargs.get("data")
     if folder:
-        # Of `strassenc eval MODEL --vectors FOLDER`, which has the outputs side by side.
-        inputs = [INPUT.frame(row) for row in rows(Path(folder) / "inputs.npy")]
-        answers = [answer(row) for row in rows(Path(folder) / "outputs.npy")]
+        # Of `strassenc eval MODEL --vectors FOLDER`, which has the streams side by side.
+        inputs = [parts(INPUTS, row) for row in rows(Path(folder) / "inputs.npy")]
+        answers = [parts(OUTPUTS, row) for row in rows(Path(folder) / "outputs.npy")]
     else:
-        inputs, answers = INPUT.frames(), list(zip(*(side.frames() for side in OUTPUTS)))
+        inputs, answers = (
+            list(zip(*(side.frames() for side in sides))) for sides in (INPUTS, OUTPUTS)
+        )
     assert inputs and len(inputs) == len(answers), f"{len(inputs)} inputs, {len(answers)} answers"
     return list(zip(inputs, answers))[: int(cocotb.plusargs.get("vectors", len(inputs)))]
 
 
-def answer(row):
-    """The frames of a row of all outputs."""
-    ends = list(itertools.accumulate(side.elements for side in OUTPUTS))
-    parts = [row[end - side.elements : end] for side, end in zip(OUTPUTS, ends)]
-    return [side.frame(part) for side, part in zip(OUTPUTS, parts)]
+def parts(sides, row):
+    """The frames of a row of all inputs, or of all outputs."""
+    ends = itertools.accumulate(side.elements for side in sides)
+    return [side.frame(row[end - side.elements : end]) for side, end in zip(sides, ends)]
 
 
 def pauses(seed):
@@ -144,7 +148,7 @@ class Bench:
 
     def __init__(self, dut):
         self.dut = dut
-        self.taken, self.given = [], [[] for _ in OUTPUTS]
+        self.taken, self.given = [[] for _ in INPUTS], [[] for _ in OUTPUTS]
 
     async def start(self):
         dut = self.dut
@@ -156,26 +160,32 @@ class Bench:
         wires = {"reset": dut.aresetn, "reset_active_level": False}
         # They list their signals, and use names that cocotb 2 deprecates.
         warnings.filterwarnings("ignore", module="cocotbext")
-        for side in (INPUT, *OUTPUTS):
+        for side in (*INPUTS, *OUTPUTS):
             logging.getLogger(f"cocotb.{dut._name}.{side.port}").setLevel("ERROR")
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.aclk, **wires)
+        self.sources = [
+            AxiStreamSource(AxiStreamBus.from_prefix(dut, side.port), dut.aclk, **wires)
+            for side in INPUTS
+        ]
         self.sinks = [
             AxiStreamSink(AxiStreamBus.from_prefix(dut, side.port), dut.aclk, **wires)
             for side in OUTPUTS
         ]
         await self.reset()
-        cocotb.start_soon(self.watch_input())
+        for side, taken in zip(INPUTS, self.taken):
+            cocotb.start_soon(self.watch_input(side.port, taken))
         for side, given in zip(OUTPUTS, self.given):
             cocotb.start_soon(self.watch(side.port, given))
 
     async def reset(self):
         dut = self.dut
         dut.aresetn.value = 0
-        self.source.clear()
+        for source in self.sources:
+            source.clear()
         await FallingEdge(dut.aclk)
         for _ in range(4):
             await FallingEdge(dut.aclk)
-            assert dut.s_axis_tready.value == 0, "the input is open in reset"
+            for side in INPUTS:
+                assert getattr(dut, f"{side.port}_tready").value == 0, f"{side.port} is open"
             for side in OUTPUTS:
                 assert getattr(dut, f"{side.port}_tvalid").value == 0, f"{side.port} is valid"
         for sink in self.sinks:
@@ -183,14 +193,14 @@ class Bench:
         dut.aresetn.value = 1
         await ClockCycles(dut.aclk, 2 + LOADING)
 
-    async def watch_input(self):
-        """Notes when beats pass."""
+    async def watch_input(self, stream, taken):
+        """Notes when beats of an input pass."""
         dut = self.dut
+        valid, ready = (getattr(dut, f"{stream}_{port}") for port in ("tvalid", "tready"))
         for clock in itertools.count(1):
             await RisingEdge(dut.aclk)
-            open_input = dut.aresetn.value == 1 and dut.s_axis_tready.value == 1
-            if open_input and dut.s_axis_tvalid.value == 1:
-                self.taken.append(clock)
+            if dut.aresetn.value == 1 and ready.value == 1 and valid.value == 1:
+                taken.append(clock)
 
     async def watch(self, stream, given):
         """The same of an output; a beat that waits must not change."""
@@ -213,21 +223,22 @@ class Bench:
                 else:
                     waiting = beat
 
-    def send(self, data, start):
-        user = INPUT.per_byte(start)
-        self.source.send_nowait(AxiStreamFrame(data, tuser=user))
+    def send(self, frames, start):
+        """Offers each input its frame; none waits for another."""
+        for side, source, data in zip(INPUTS, self.sources, frames):
+            source.send_nowait(AxiStreamFrame(data, tuser=side.per_byte(start)))
 
     async def receive(self, sink):
         # Both sides pause most of the time at worst.
-        beats = sum(side.beats for side in (INPUT, *OUTPUTS))
+        beats = sum(side.beats for side in (*INPUTS, *OUTPUTS))
         latency = max(0, *(side.latency for side in OUTPUTS))
         clocks = 20 * (1000 + beats + 10 * (latency + II))
         return await with_timeout(sink.recv(compact=False), clocks * PERIOD, "ns")
 
     async def all_are_golden_s(self, vectors):
         """Sends all, and compares what comes out, with nothing after it."""
-        for number, (data, _) in enumerate(vectors):
-            self.send(data, int(number % EVERY == 0))
+        for number, (frames, _) in enumerate(vectors):
+            self.send(frames, int(number % EVERY == 0))
         for number, (_, answers) in enumerate(vectors):
             for side, sink, due in zip(OUTPUTS, self.sinks, answers):
                 where = f"vector {number}, {side.port}"
@@ -265,8 +276,9 @@ async def every_vector_at_full_rate(dut):
     await bench.start()
     pairs = vectors()
     await bench.all_are_golden_s(pairs)
+    last = max(taken[side.beats - 1] for side, taken in zip(INPUTS, bench.taken))
     for side, given in zip(OUTPUTS, bench.given):
-        latency = given[0] - bench.taken[INPUT.beats - 1]
+        latency = given[0] - last
         due = side.latency
         assert latency == due, f"{side.port}: latency is {latency} instead of {due}"
     firsts = bench.given[0][:: OUTPUTS[0].beats][WARM_UP:]
@@ -278,9 +290,8 @@ async def every_vector_at_full_rate(dut):
 async def every_vector_with_pauses(dut):
     bench = Bench(dut)
     await bench.start()
-    bench.source.set_pause_generator(pauses(1))
-    for seed, sink in enumerate(bench.sinks, 2):
-        sink.set_pause_generator(pauses(seed))
+    for seed, end in enumerate([*bench.sources, *bench.sinks], 1):
+        end.set_pause_generator(pauses(seed))
     await bench.all_are_golden_s(vectors())
 
 
@@ -289,11 +300,15 @@ async def wrong_frames_are_told_and_leave_no_trace(dut):
     bench = Bench(dut)
     await bench.start()
     pairs = vectors()
-    long = pairs[0][0] + bytes(INPUT.beat_bytes)
-    # Of one beat no frame is too short.
-    short = pairs[0][0][: -INPUT.beat_bytes] or long
-    for wrong in (long, short):
-        bench.source.send_nowait(AxiStreamFrame(wrong, tuser=INPUT.per_byte(1)))
+    faults = []
+    for number, side in enumerate(INPUTS):
+        right = pairs[0][0]
+        long = right[number] + bytes(side.beat_bytes)
+        # Of one beat no frame is too short.
+        short = right[number][: -side.beat_bytes] or long
+        faults += [[*right[:number], wrong, *right[number + 1 :]] for wrong in (long, short)]
+    for frames in faults:
+        bench.send(frames, 1)
         await bench.error_is(1)
         if SIGNATURE["whole_frames"]:
             # It is cut or completed, and its result comes out.
@@ -309,10 +324,11 @@ async def a_reset_in_mid_frame_leaves_no_trace(dut):
     bench = Bench(dut)
     await bench.start()
     pairs = vectors()
-    for data, _ in pairs[:2]:
-        bench.send(data, 0)
+    for frames, _ in pairs[:2]:
+        bench.send(frames, 0)
     # In the second frame, where it has more than a beat, with the first on its way.
-    while len(bench.taken) < INPUT.beats + (INPUT.beats + 1) // 2:
+    beats = INPUTS[0].beats
+    while len(bench.taken[0]) < beats + (beats + 1) // 2:
         await FallingEdge(dut.aclk)
     await bench.reset()
     await bench.all_are_golden_s(pairs)

@@ -19,28 +19,40 @@ Tried with the core in a simulator, and a stand-in for pynq 3.1; no board was at
 import numpy as np
 
 INPUTS, OUTPUTS = 3, 3
-# An integer v of the inputs stands for the real number v * 2^-frac.
-INPUT_FRAC = 2
-# The least and the largest integer of an input.
-LEAST, MOST = -8, 7
-# Bytes of an input, low byte first.
-INPUT_BYTES = 1
 
 
-def quantise(x):
-    """The nearest integers of real inputs, half up, within the range of the core."""
-    scaled = np.asarray(x, np.float64) * 2.0**INPUT_FRAC
-    if np.isnan(scaled).any():
-        raise ValueError("an input is not a number")
-    below = np.floor(scaled)
-    # scaled + 1/2 would be rounded.
-    return np.clip(below + (scaled - below >= 0.5), LEAST, MOST).astype(np.int64)
+class Input:
+    """What enters on one stream: so many integers of so many bytes each, low byte first, within
+    least..=most. An integer v stands for the real number v * 2^-frac."""
 
+    def __init__(self, elements, element_bytes, least, most, frac):
+        self.elements, self.element_bytes = elements, element_bytes
+        self.least, self.most, self.frac = least, most, frac
+        self.bytes = elements * element_bytes
 
-def pack(x):
-    """Frames [vectors, bytes] of integers [vectors, INPUTS]."""
-    every = np.ascontiguousarray(x, "<i8").view(np.uint8).reshape(-1, INPUTS, 8)
-    return every[:, :, :INPUT_BYTES].reshape(-1, INPUTS * INPUT_BYTES)
+    def quantise(self, x):
+        """The nearest integers of real inputs, half up, within the range of the core."""
+        scaled = np.asarray(x, np.float64) * 2.0**self.frac
+        if np.isnan(scaled).any():
+            raise ValueError("an input is not a number")
+        below = np.floor(scaled)
+        # scaled + 1/2 would be rounded.
+        return np.clip(below + (scaled - below >= 0.5), self.least, self.most).astype(np.int64)
+
+    def check(self, x):
+        """The array, which must be integers [..., elements] within the range."""
+        x = np.asarray(x)
+        n = self.elements
+        if x.dtype.kind not in "iu" or x.shape[-1:] != (n,):
+            raise ValueError(f"inputs are integers [..., {n}], not {x.dtype} {x.shape}")
+        if x.size and (x.min() < self.least or x.max() > self.most):
+            raise ValueError(f"an input is outside of {self.least}..={self.most}")
+        return x
+
+    def pack(self, x):
+        """Frames [vectors, bytes] of integers [..., elements]."""
+        every = np.ascontiguousarray(x, "<i8").view(np.uint8).reshape(-1, self.elements, 8)
+        return every[:, :, : self.element_bytes].reshape(-1, self.bytes)
 
 
 class Output:
@@ -69,6 +81,8 @@ class Output:
         return y << free >> free if self.signed else y
 
 
+INPUT = Input(3, 1, -8, 7, 2)
+quantise, pack = INPUT.quantise, INPUT.pack
 OUTPUT = Output(3, 2, True, 3)
 real, unpack = OUTPUT.real, OUTPUT.unpack
 
@@ -80,7 +94,12 @@ class Core:
         from pynq import allocate
 
         self.dma = dma
-        self.frame = allocate(shape=(INPUTS * INPUT_BYTES,), dtype=np.uint8)
+        starts = [(INPUT, dma)]
+        # Of each input what it is, the channel from memory, and where that reads.
+        self.starts = [
+            (own, start.sendchannel, allocate(shape=(own.bytes,), dtype=np.uint8))
+            for own, start in starts
+        ]
         ends = [(OUTPUT, dma)]
         # Of each output what it is, the channel to memory, and where that writes.
         self.ends = [
@@ -94,31 +113,29 @@ class Core:
 
     def infer(self, x):
         """Integer outputs [..., OUTPUTS] of integer inputs [..., INPUTS]."""
-        x = np.asarray(x)
-        if x.dtype.kind not in "iu" or x.shape[-1:] != (INPUTS,):
-            raise ValueError(f"inputs are integers [..., {INPUTS}], not {x.dtype} {x.shape}")
-        if x.size and (x.min() < LEAST or x.max() > MOST):
-            raise ValueError(f"an input is outside of {LEAST}..={MOST}")
-        frames = pack(x.reshape(-1, INPUTS))
-        results = [np.empty((len(frames), output.bytes), np.uint8) for output, _, _ in self.ends]
-        for i, frame in enumerate(frames):
-            self.frame[:] = frame
-            for _, channel, buffer in self.ends:
+        given = [x]
+        given = [own.check(x) for (own, _, _), x in zip(self.starts, given)]
+        shape = given[0].shape[:-1]
+        frames = [own.pack(x) for (own, _, _), x in zip(self.starts, given)]
+        count = len(frames[0])
+        results = [np.empty((count, output.bytes), np.uint8) for output, _, _ in self.ends]
+        for i in range(count):
+            for (_, _, buffer), own in zip(self.starts, frames):
+                buffer[:] = own[i]
+            for _, channel, buffer in (*self.ends, *self.starts):
                 channel.transfer(buffer)
-            self.dma.sendchannel.transfer(self.frame)
-            self.dma.sendchannel.wait()
-            self.dma.sendchannel.wait()
+            for _, channel, _ in self.starts:
+                channel.wait()
             for (_, channel, buffer), result in zip(self.ends, results):
                 channel.wait()
                 if channel.transferred != buffer.nbytes:
                     raise RuntimeError("a result has a wrong length: reset the core and begin anew")
                 result[i] = buffer
-        shape = x.shape[:-1]
         ends = (output for output, _, _ in self.ends)
         y = tuple(o.unpack(y).reshape(*shape, o.elements) for o, y in zip(ends, results))
         return y[0]
 
     def close(self):
         """Frees the buffers."""
-        for buffer in (self.frame, *(buffer for _, _, buffer in self.ends)):
+        for _, _, buffer in (*self.starts, *self.ends):
             buffer.freebuffer()
