@@ -2,10 +2,11 @@
 //! of ours, witnesses for the integers; and [`import`] of networks that others trained.
 //!
 //! The graph takes `x`, int64 `[samples, elements]`, integers of the input format in row-major
-//! order (rows, columns, channels of an image), of a further input NAME `x_NAME`, and yields `y`, int64 `[samples, n_out]`, golden's
-//! outputs; those of a head NAME are `y_NAME`. Between them it computes in doubles, exactly: all
-//! values of a valid model are integers below [`MAGNITUDE_LIMIT`](crate::model::MAGNITUDE_LIMIT),
-//! and scales are powers of two. All operators are standard ones.
+//! order (rows, columns, channels of an image), of a further input NAME `x_NAME`, and yields `y`,
+//! int64 `[samples, n_out]`, golden's outputs; those of a head NAME are `y_NAME`. Between them it
+//! computes in doubles, exactly: all values of a valid model are integers below
+//! [`MAGNITUDE_LIMIT`](crate::model::MAGNITUDE_LIMIT), and scales are powers of two. All operators
+//! are standard ones.
 //!
 //! A recurrent network's graph is one step of a sequence: of each recurrent layer it takes the
 //! state, `NAME_c` and `NAME_h`, int64 `[samples, units]`, and yields the next, `NAME_c_next` and

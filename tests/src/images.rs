@@ -90,8 +90,8 @@ pub fn headed_model(seed: u64) -> Model {
     model
 }
 
-/// An [`image_model`], or a [`headed_model`], with further inputs, at least one: shortcuts that begin
-/// with one, between its layers and in the branches of others.
+/// An [`image_model`], or a [`headed_model`], with further inputs, at least one: shortcuts that
+/// begin with one, between its layers and in the branches of others.
 pub fn several_model(seed: u64) -> Model {
     let mut model = if seed.is_multiple_of(2) { image_model(seed) } else { headed_model(seed) };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -509,7 +509,8 @@ impl Builder {
         Layer::Input(Input { name: self.name("in"), edge })
     }
 
-    /// A sum of a convolution and of what is made of a further input; what leaves is as what enters.
+    /// A sum of a convolution and of what is made of a further input; what leaves is as what
+    /// enters.
     fn join_input(&mut self, edge: (Shape, Format)) -> Layer {
         let body = vec![self.branch(edge, edge.0.channels)];
         let mut shortcut = vec![];

@@ -82,8 +82,8 @@ pub fn traces(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<golden::Trace>> 
 }
 
 /// Random vectors of the formats of the model's inputs; in every other one each element is at one
-/// of its ends. Where they are images of several pixels, the others are [images](random::images), those
-/// that `strassenc random` calibrates on where the seed is the same.
+/// of its ends. Where they are images of several pixels, the others are [images](random::images),
+/// those that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     if model.inputs().iter().any(|(_, edge)| edge.image().0.pixels() > 1) {
         let images = random::images(&model.inputs(), count.div_ceil(2), seed);

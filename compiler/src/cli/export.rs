@@ -11,9 +11,9 @@ use strassenc_runtime::{Result, files, onnx};
 /// by rows, columns and channels), and yields y, int64 [samples, outputs], bit for bit what golden
 /// and the hardware yield. It is made of standard operators of operator set 13.
 ///
-/// The graph of a network of texts, or of a build of --steps, is one step of a sequence: of each it takes the state NAME_c
-/// and NAME_h, int64 [samples, units], zeros where a sequence starts, and yields NAME_c_next and
-/// NAME_h_next.
+/// The graph of a network of texts, or of a build of --steps, is one step of a sequence: of each
+/// recurrent layer it takes the state NAME_c and NAME_h, int64 [samples, units], zeros where a
+/// sequence starts, and yields NAME_c_next and NAME_h_next.
 ///
 /// Of a network of sounds, a file that ends in .c gets its front end in C99, which makes what
 /// enters the network of the samples of a recording, bit for bit as in training.

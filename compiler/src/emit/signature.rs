@@ -43,8 +43,8 @@ pub struct Signature {
     /// The network's further inputs, each a stream of its own, with a frame for each frame of
     /// `s_axis_*`. A stream whose `tready` is low may wait for words of another: all have to be
     /// offered, and no `tvalid` may wait for what another stream does. Each has `tlast` and `tuser`
-    /// as `s_axis_*` has them, and `frame_error` tells of any wrong `tlast`. The `tuser` of an input
-    /// comes out with what is made of it; where branches meet, that of the body goes on.
+    /// as `s_axis_*` has them, and `frame_error` tells of any wrong `tlast`. The `tuser` of an
+    /// input comes out with what is made of it; where branches meet, that of the body goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
     /// `m_axis_*`: the outputs of the network's last layer, or what is decided on them.

@@ -486,8 +486,8 @@ impl Simulator {
     }
 }
 
-/// The first signal of a layer that is not what `values` say, where the sample enters its segment at
-/// `clock`: what a stage computes is there as many clocks later.
+/// The first signal of a layer that is not what `values` say, where the sample enters its segment
+/// at `clock`: what a stage computes is there as many clocks later.
 fn first_wrong(
     layer: &Unrolled,
     values: &[i64],

@@ -51,8 +51,8 @@ impl Options {
 pub struct Run {
     /// One vector per input vector.
     pub outputs: Vec<Vec<i64>>,
-    /// Clocks from a vector's last input beat, on whatever input, to its first output beat, measured
-    /// on the first vector in an empty core; negative where that comes before.
+    /// Clocks from a vector's last input beat, on whatever input, to its first output beat,
+    /// measured on the first vector in an empty core; negative where that comes before.
     pub latency: i64,
     /// The same of each head.
     pub heads: Vec<i64>,

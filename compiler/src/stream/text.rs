@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A node has the streams that enter and leave it, what it is, and its parameters by name. Behind
-//! the output is a line for each further input and for each head, such as `head mask: 2 of s9 0 in 2
-//! bytes, 1 beats of 2`. The streams of inputs beside stream 0 are in a line of their own,
+//! the output is a line for each further input and for each head, such as `head mask: 2 of s9 0 in
+//! 2 bytes, 1 beats of 2`. The streams of inputs beside stream 0 are in a line of their own,
 //! `enters 4`; that of a head leaves behind the output's: `leaves 9 12`.
 
 use super::primitive::{

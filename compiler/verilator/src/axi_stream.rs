@@ -2,9 +2,10 @@
 //!
 //! The design has the clock `aclk`, the reset `aresetn`, and the streams `s_axis` and `m_axis`; see
 //! [`PORTS`] for those of its ports that must be there. It may have more inputs, such as
-//! `s_axis_age`, each driven as if it were alone, and more outputs, such as `m_axis_mask`. `aclken`, `tkeep`, `tlast` and `tuser` of every stream are driven and heard where
-//! the design has them, and so are `frame_error` and `frame_error_clear`, with which a design tells
-//! of a `tlast` out of its place.
+//! `s_axis_age`, each driven as if it were alone, and more outputs, such as `m_axis_mask`.
+//! `aclken`, `tkeep`, `tlast` and `tuser` of every stream are driven and heard where the design has
+//! them, and so are `frame_error` and `frame_error_clear`, with which a design tells of a `tlast`
+//! out of its place.
 
 use crate::port::{Direction, Port};
 

@@ -67,9 +67,9 @@ const COMPILE: &[&str] = &[
     "-DVM_TRACE_SAIF=0",
 ];
 
-/// Small C++ files are compiled together up to this size in bytes, or up to that of the design's own
-/// headers, since each unit pays for these and for Verilator's: of a layer of 5,600 serial adders,
-/// whose headers are 3 MB, three files took 9.4 s of CPU together and 12.7 s apart.
+/// Small C++ files are compiled together up to this size in bytes, or up to that of the design's
+/// own headers, since each unit pays for these and for Verilator's: of a layer of 5,600 serial
+/// adders, whose headers are 3 MB, three files took 9.4 s of CPU together and 12.7 s apart.
 const UNIT: u64 = 200_000;
 
 /// Compiled simulators beyond this number are removed, the longest unused first.

@@ -141,9 +141,9 @@ impl Simulator {
         Model::new(&self.library, seed, wave)
     }
 
-    /// An instance within a bench that drives its AXI4-Stream ports. `inputs` and `outputs` are what
-    /// the ports of each begin with, and the bytes of `tdata` of one of its beats. All that the
-    /// design has are named.
+    /// An instance within a bench that drives its AXI4-Stream ports. `inputs` and `outputs` are
+    /// what the ports of each begin with, and the bytes of `tdata` of one of its beats. All that
+    /// the design has are named.
     ///
     /// # Errors
     /// As [`model`](Self::model), and where the design lacks a port of [`axi_stream::PORTS`].

@@ -227,8 +227,8 @@ impl DataSet {
         }
     }
 
-    /// The formats of the elements of a sample that is given to `model`, step by step where it takes
-    /// one: how many have each.
+    /// The formats of the elements of a sample that is given to `model`, step by step where it
+    /// takes one: how many have each.
     pub fn columns(&self, model: &Model) -> Columns {
         let columns = model.columns();
         let steps = self.steps(model);

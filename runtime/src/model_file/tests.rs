@@ -604,11 +604,19 @@ fn described(text: &str) -> Model {
 #[test]
 fn further_inputs_round_trip_and_are_checked() {
     let model = described(
-        "name = \"two\"\ninput = { shape = [2, 3], bits = 4, frac = 3 }\nlayers = [{ concat = { body \
-         = [{ conv2d = { channels = 2, kernel = 1 } }], shortcut = [{ input = { name = \"depth\", \
-         shape = [2, 3], bits = 5, frac = 1, signed = true } }] } }, { residual = { body = [{ dense \
-         = { units = 2 } }], shortcut = [{ input = { name = \"age\", shape = [2], bits = 3, frac = 0 \
-         } }] } }, \"relu\", { dense = { units = 2 } }]",
+        r#"name = "two"
+input = { shape = [2, 3], bits = 4, frac = 3 }
+layers = [
+    { concat = { body = [{ conv2d = { channels = 2, kernel = 1 } }], shortcut = [
+        { input = { name = "depth", shape = [2, 3], bits = 5, frac = 1, signed = true } },
+    ] } },
+    { residual = { body = [{ dense = { units = 2 } }], shortcut = [
+        { input = { name = "age", shape = [2], bits = 3, frac = 0 } },
+    ] } },
+    "relu",
+    { dense = { units = 2 } },
+]
+"#,
     );
     assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
     let names: Vec<_> = model.inputs().into_iter().map(|(name, _)| name).collect();

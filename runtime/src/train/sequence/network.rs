@@ -1,5 +1,5 @@
-//! The network over sequences: embedding, char-CNN, highway, recurrent and dense layers in f32, trained
-//! by truncated back-propagation through time (Werbos 1990).
+//! The network over sequences: embedding, char-CNN, highway, recurrent and dense layers in f32,
+//! trained by truncated back-propagation through time (Werbos 1990).
 //!
 //! A batch is cut into pieces of sequences, which go through the window each by itself, so that
 //! nothing waits for another thread within a step in time; only the gradients are added up, in the
