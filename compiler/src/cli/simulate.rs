@@ -60,10 +60,10 @@ pub struct Args {
     /// Seed of random vectors, pauses and what registers hold at power-on
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Hold m_axis_tready low at random
+    /// Hold the tready of every output low at random
     #[arg(long)]
     backpressure: bool,
-    /// Hold s_axis_tvalid low at random
+    /// Hold the tvalid of every input low at random
     #[arg(long)]
     gaps: bool,
     /// Hold aclken low at random, where the core has it

@@ -113,11 +113,11 @@ pub(super) struct BuildArgs {
     /// bytes]
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1 << 24))]
     beat_elements: Option<usize>,
-    /// Width of s_axis_tdata, as of a DMA engine: 32, 64, 128, …; as many elements as fit, each in
-    /// 1, 2, 4 or 8 bytes, and tkeep where the last beat of a frame is not full
+    /// Width of tdata of every input, as of a DMA engine: 32, 64, 128, …; as many elements as fit,
+    /// each in 1, 2, 4 or 8 bytes, and tkeep where the last beat of a frame is not full
     #[arg(long, value_name = "BITS")]
     input_bits: Option<usize>,
-    /// Width of m_axis_tdata, likewise
+    /// Width of tdata of every output, likewise
     #[arg(long, value_name = "BITS")]
     output_bits: Option<usize>,
     /// What ends an input frame: s_axis_tlast, or the number of its beats, for sources without
