@@ -30,7 +30,7 @@ pub mod wording;
 
 pub use data::DataSet;
 pub use error::{Error, Kind, Result};
-pub use format::Format;
+pub use format::{Columns, Format};
 pub use model::Model;
 pub use network::Network;
 pub use recurrent::{Along, Cell};

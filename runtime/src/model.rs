@@ -291,7 +291,8 @@ pub enum Function {
 pub struct Branches {
     /// Unique name within the model, e.g. `add_0` or `concat_0`.
     pub name: String,
-    /// At least one layer; that of a residual ends with a linear one.
+    /// At least one layer; that of a residual ends with a linear one. That of a concat whose
+    /// shortcut begins with an input may be empty.
     pub body: Vec<Layer>,
     /// Empty for what enters itself.
     pub shortcut: Vec<Layer>,

@@ -522,7 +522,8 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Branches {
-    /// At least one layer; that of a residual ends with a linear one.
+    /// At least one layer; that of a residual ends with a linear one. That of a concat whose
+    /// shortcut begins with an input may be empty, for what enters itself.
     pub body: Vec<Layer>,
     /// The layers of the shortcut; none for the input itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

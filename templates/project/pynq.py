@@ -2,7 +2,7 @@
 {% if !d.inputs.is_empty() %}, inputs=inputs{% endif %}{% if !d.heads.is_empty() %}, heads=heads{% endif %}
 {%- endmacro -%}
 {%- macro given() -%}
-{% for i in d.inputs %}, {{ i.name }}={{ i.name }}{% endfor %}
+{% if !d.inputs.is_empty() %}, **further{% endif %}
 {%- endmacro -%}
 {%- macro takes() -%}
 {% if !d.inputs.is_empty() %}, /, **further{% endif %}
@@ -35,6 +35,9 @@ or more of length (PG021; Vivado's default is 14). Copy this file beside the ove
     }
 {%- endif %}
     core = Core(overlay.axi_dma_0{% call others() %}{% endcall %})
+{%- endif %}
+{%- if !d.inputs.is_empty() %}
+    further = { {%- for i in d.inputs %}"{{ i.name }}": [...]{% if !loop.last %}, {% endif %}{% endfor -%} }
 {%- endif %}
     # Real numbers: [{{ d.input.elements }}] to [{{ d.output.elements }}], or many vectors at once.
     y{% if !d.heads.is_empty() %}, *more{% endif %} = core(x{% call given() %}{% endcall %})

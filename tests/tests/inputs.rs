@@ -15,6 +15,12 @@ const BESIDE: &str = "name = \"beside\"\ninput = { shape = [8, 8], bits = 8, fra
     name = \"age\", shape = [2], bits = 6, frac = 3, signed = true } }, { dense = { units = 2, r = 2
     } }, \"relu\"] } }, { dense = { units = 2, r = 2 } }]\n";
 
+/// Vectors side by side as they enter, and what is made of them.
+const JOINED: &str = "name = \"joined\"\ninput = { shape = [3], bits = 8, frac = 8 }\nlayers = [
+  { concat = { body = [], shortcut = [{ input = { name = \"age\", shape = [2], bits = 6, frac = 3,
+    signed = true } }] } }, { dense = { units = 4, r = 5 } }, \"relu\",
+  { dense = { units = 2, r = 3 } }]\n";
+
 fn compiled(model: &Model) -> Compiled {
     build::compile(model, &Options::default(), &|_| {}, &|| false, &|| 0.0).unwrap()
 }
@@ -37,7 +43,7 @@ fn given(simulator: &Simulator, vectors: &[Vec<i64>]) -> Vec<Given> {
 fn inputs_may_come_one_after_the_other() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let models = (0..3).map(several_model).chain([described(BESIDE)]);
+    let models = (0..3).map(several_model).chain([BESIDE, JOINED].map(described));
     for model in models {
         let emitted = emit(&compiled(&model), &emit::Options::default()).unwrap();
         let sources = Sources::from(&emitted);

@@ -19,7 +19,9 @@ use strassenc_runtime::network::{Measure, Recipe, Task};
 use strassenc_runtime::train::{
     self, CHECKPOINT, Confusion, ImageCheckpoint, Measures, SequenceCheckpoint,
 };
-use strassenc_runtime::{Error, Kind, Model, Result, Shape, files, golden, model_file, onnx};
+use strassenc_runtime::{
+    Columns, Error, Kind, Model, Result, Shape, files, golden, model_file, onnx,
+};
 
 /// Accuracy of golden and float, side by side
 ///
@@ -213,6 +215,7 @@ pub fn run(args: Args) -> Result<()> {
     let (figures, heads) = of_each(&streams, figures);
     let all = std::iter::once(&figures).chain(heads.iter().map(|head| &head.figures));
     let differing: usize = all.flat_map(|of| &of.fake_quantised).map(|fake| fake.differing).sum();
+    let (worst, column) = saturated(&split, &data.columns(&model));
     let report = Report {
         name: model.name.clone(),
         sha256: Some(model_file::sha256(&model)?),
@@ -221,7 +224,7 @@ pub fn run(args: Args) -> Result<()> {
         measure: recipe.loss.measure(),
         figures,
         heads,
-        saturated_inputs: split.x.saturated(&model.columns()),
+        saturated_inputs: worst,
         model: path,
     };
     if let Some(folder) = &args.vectors {
@@ -229,11 +232,14 @@ pub fn run(args: Args) -> Result<()> {
     }
     show(&report, &asked)?;
     if report.saturated_inputs > 0.01 {
+        let inputs = model.inputs();
+        let (name, edge) = &inputs[column % inputs.len()];
+        let of = name.map_or(String::new(), |name| format!(" of `{name}`"));
         output::note(format_args!(
-            "warning: {:.1} % of the input values lie outside the input format {} and saturate: is \
-             this the right data?",
+            "warning: {:.1} % of the input values{of} lie outside the input format {} and \
+             saturate: is this the right data?",
             100.0 * report.saturated_inputs,
-            model.input.format
+            edge.format
         ));
     }
     if differing > 0 {
@@ -299,7 +305,7 @@ fn run_full_precision(args: Args, path: &Path, asked: &Asked) -> Result<()> {
         measure: network.train.loss.measure(),
         figures,
         heads,
-        saturated_inputs: split.x.saturated(&network.columns()),
+        saturated_inputs: saturated(&split, &network.columns()).0,
         model: args.model,
     };
     show(&report, asked)
@@ -338,6 +344,12 @@ fn streams_of(model: &Model, recipe: &Recipe) -> Vec<Stream> {
         (head.map(str::to_owned), shape.elements(), format.frac)
     };
     with_tasks(streams.map(of), recipe)
+}
+
+/// The largest share of saturated values of one format, and which one that is.
+fn saturated(split: &Split, columns: &Columns) -> (f64, usize) {
+    let shares = split.x.saturated(columns).into_iter().zip(0..);
+    shares.fold((0.0, 0), |worst, own| if own.0 > worst.0 { own } else { worst })
 }
 
 /// The figures of the last layer, and of each head; `figures` is told the place of an output.

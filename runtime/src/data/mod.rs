@@ -211,8 +211,10 @@ impl DataSet {
             if !fits(has, due) {
                 let place = format!("data set `{}`, input `{name}`", self.name);
                 let cause = format!("has samples of shape {has:?}, the network takes {due:?}");
-                return Err(Error::input(place, cause)
-                    .help(format_args!("set `shape = {has:?}` in the description of `{name}`")));
+                return Err(Error::input(place, cause).help(match reorder(has, due) {
+                    Some(line) => format!("{line}\nfor both arrays x of `{name}`"),
+                    None => format!("set `shape = {has:?}` in the description of `{name}`"),
+                }));
             }
         }
         Ok(())

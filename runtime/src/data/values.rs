@@ -92,9 +92,9 @@ impl Values {
         Ok(x)
     }
 
-    /// The share of values that lie beyond the formats of their columns by half a step or more, so
-    /// that they saturate.
-    pub fn saturated(&self, columns: &Columns) -> f64 {
+    /// The share of the values of each format that lie beyond it by half a step or more, so that
+    /// they saturate; columns in turn.
+    pub fn saturated(&self, columns: &Columns) -> Vec<f64> {
         let (samples, elements) = self.dim();
         let mut at = 0;
         let of_columns = columns.iter().map(|(n, format)| {
@@ -103,14 +103,15 @@ impl Values {
             let outside = |v: f64| !(low..high).contains(&(v * scale));
             let own = s![.., at.min(elements)..(at + n).min(elements)];
             at += n;
-            match self {
+            let count = match self {
                 Values::Single(x) => {
                     x.slice(own).iter().filter(|v| outside(f64::from(**v))).count()
                 }
                 Values::Double(x) => x.slice(own).iter().filter(|v| outside(**v)).count(),
-            }
+            };
+            count as f64 / (samples * n).max(1) as f64
         });
-        of_columns.sum::<usize>() as f64 / (samples * elements).max(1) as f64
+        of_columns.collect()
     }
 }
 
@@ -228,7 +229,7 @@ mod tests {
             both.reals(&columns).unwrap(),
             array![[0.5, 255.0 / 256.0, -2.0], [0.25, 0.0, 2.0]]
         );
-        assert_eq!(both.saturated(&columns), 1.0 / 6.0);
+        assert_eq!(both.saturated(&columns), [0.25, 0.0]);
         assert_eq!(both.doubles()[[1, 2]], 1.0 + f64::powi(2.0, -40));
         let told = both.integers(&vec![(2, U8)]).unwrap_err().to_string();
         assert!(told.contains("have 3 elements, the network takes 2"), "{told}");
@@ -248,7 +249,7 @@ mod tests {
             x.integers(&of(S4, x.dim().1)).unwrap(),
             array![[0, 1, 2, -1, -2, 7, 7, -8, 7, 0]]
         );
-        assert_eq!(x.saturated(&of(S4, x.dim().1)), 0.3);
+        assert_eq!(x.saturated(&of(S4, x.dim().1)), [0.3]);
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Model {
             return Err(Error::input("model input", cause)
                 .help("a network of signals takes `shape = [time, channels]`"));
         }
+        if self.inputs().len() > 1 {
+            let cause = "has several inputs, and a model of one step has one";
+            return Err(Error::input(format_args!("model `{}`", self.name), cause)
+                .help("take it as it is: a core of whole signals"));
+        }
         let mut steps = self.clone();
         steps.input.shape = vec![shape.channels];
         (steps.layers, _) = steps_of(&self.layers, (shape, format), true)?;

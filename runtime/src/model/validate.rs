@@ -582,6 +582,7 @@ impl Branches {
             (Join::Add, _) => {
                 return Err(Error::input(at("body"), "does not end with a linear layer"));
             }
+            (Join::Concat, None) if matches!(self.shortcut.first(), Some(Layer::Input(_))) => {}
             (Join::Concat, None) => return Err(Error::input(at("body"), "has no layers")),
         }
         // No head is within a head, branches between them or not.

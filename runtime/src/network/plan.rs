@@ -1271,6 +1271,11 @@ impl Planner<'_> {
         Ok(value)
     }
 
+    /// Whether an input of `[n]` is a signal of n steps.
+    fn along_rows(&self) -> bool {
+        self.network.axes_of(&[1]).len() > 1
+    }
+
     fn join(
         &mut self,
         place: &Place,
@@ -1298,7 +1303,8 @@ impl Planner<'_> {
         let body = self.layers(&at("body"), &branches.body, value)?;
         self.shortcut = !branches.shortcut.is_empty();
         let shortcut = self.layers(&at("shortcut"), &branches.shortcut, value)?;
-        if body == value {
+        let joins_input = matches!(branches.shortcut.first(), Some(Layer::Input(_)));
+        if body == value && !(branches.body.is_empty() && joins_input) {
             return Err(Violation::new(at("body"), "the body of a concat yields what enters it")
                 .help("give it a layer, e.g. a convolution"));
         }
@@ -1309,9 +1315,11 @@ impl Planner<'_> {
         };
         let shape = join.shape(a, b).ok_or_else(|| {
             let cause = format!("the body yields {a}, the shortcut {b}");
-            Violation::new(at("shortcut"), cause).help(format_args!(
-                "give the shortcut a convolution of kernel 1 with the body's {same}"
-            ))
+            let help = match branches.shortcut.first() {
+                Some(Layer::Input(input)) => fitting(&input.name, a, self.along_rows()),
+                _ => format!("give the shortcut a convolution of kernel 1 with the body's {same}"),
+            };
+            Violation::new(at("shortcut"), cause).help(help)
         })?;
         // Before anything is computed from it: channels add up.
         is_of_size(place, name, shape)?;
@@ -1326,6 +1334,24 @@ fn check_port_name(at: &dyn Fn(&'static str) -> Place, name: &str) -> Result<(),
     }
     Err(Violation::new(at("name"), format!("the name {name:?} is not usable"))
         .help("use single underscores, and a letter or a digit at the end"))
+}
+
+/// How what an input makes comes to fit a body that yields `body`; of signals where so said.
+fn fitting(input: &str, body: Shape, of_signals: bool) -> String {
+    if body.pixels() > 1 {
+        return format!(
+            "give `{input}` the height and width {}×{}, or layers behind it that yield them: a \
+             pooling, a convolution with a stride, or `upsample`",
+            body.height, body.width
+        );
+    }
+    let signals = if of_signals {
+        "; in this network, a shape of [n] is a signal of n steps, and [1, n] a vector of n numbers"
+    } else {
+        ""
+    };
+    let channels = body.channels;
+    format!("put `{{ dense = {{ units = {channels} }} }}` behind `{input}`{signals}")
 }
 
 /// Whether the layers of a network or a head, `what`, end with a linear one.

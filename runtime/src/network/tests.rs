@@ -620,6 +620,11 @@ fn errors() {
             "    { input = { name = \"x\", shape = [3], bits = 6, frac = 3 } },\n    \"relu\",\n",
         ),
         ("        { dense = { units = 3 } },\n    ] } },\n", "        \"relu\",\n    ] } },\n"),
+        ("        { dense = { units = 3 } },\n    ] } },\n", "    ] } },\n"),
+        (
+            "        { conv2d = { channels = 3, kernel = 1 } },\n    ], ",
+            "        \"flatten\",\n    ], ",
+        ),
     ];
     let of_concats = [
         ("size = 2", "size = 4"),
@@ -808,6 +813,17 @@ fn further_inputs_begin_shortcuts() {
     let names: Vec<_> = network.inputs().into_iter().map(|(name, _)| name).collect();
     assert_eq!((names, network.elements()), (vec![None, Some("depth"), Some("age")], 33));
     assert_eq!(network.columns()[1], (16, Format { signed: true, bits: 6, frac: 3 }));
+}
+
+/// What enters may be joined to an input as it is, and to nothing else.
+#[test]
+fn a_concat_of_inputs_alone_needs_no_layer() {
+    let text = INPUTS.replace("        { conv2d = { channels = 3, kernel = 1 } },\n    ], ", "], ");
+    assert_ne!(text, INPUTS);
+    let network = Network::parse("inputs", &text).unwrap();
+    let steps = network.plan().unwrap();
+    assert_eq!((&*steps[1].name, &*steps[1].from), ("concat_0", &[0, 1][..]));
+    assert_eq!(steps[1].output.channels, 2);
 }
 
 /// Channels add up; what cannot be negative needs no sign.

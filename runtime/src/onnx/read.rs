@@ -184,7 +184,8 @@ pub fn read(path: &Path) -> Result<Graph> {
             count(inputs, "input"),
             count(graph.output.len(), "output")
         );
-        return Err(Error::input(&place, cause));
+        return Err(Error::input(&place, cause)
+            .help("take the part between one of each, as onnx.utils.extract_model does"));
     };
     let shape = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()?.shape.as_ref());
     let shape = shape.ok_or_else(|| {

@@ -70,11 +70,13 @@ impl Classifier {
         let inputs: Vec<&ValueInfoProto> = graph.input.iter().filter(is_input).collect();
         let ([input], [output]) = (&*inputs, &*graph.output) else {
             let (inputs, outputs) = (inputs.len(), graph.output.len());
-            return refused(format!(
+            let cause = format!(
                 "has {} and {}; a teacher has one of each",
                 count(inputs, "input"),
                 count(outputs, "output")
-            ));
+            );
+            return Err(Error::input(&place, cause)
+                .help("take the part between one of each, as onnx.utils.extract_model does"));
         };
         let tensor = |value: &ValueInfoProto| value.r#type.as_ref()?.tensor_type.clone();
         let of_floats = |value: &ValueInfoProto| tensor(value).is_none_or(|t| t.elem_type == FLOAT);

@@ -37,7 +37,8 @@ fn of_one(shape: Shape, format: Format, samples: usize, seed: u64) -> Vec<Vec<i6
     let image = |sample: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(sample as u64);
-        if shape.pixels() == 1 {
+        // Stretched over the whole range, two values would be its ends.
+        if shape.pixels() == 1 || shape.elements() == 2 {
             return (0..shape.elements())
                 .map(|_| rng.random_range(format.min()..=format.max()))
                 .collect();
