@@ -266,8 +266,8 @@ mod tests {
             ("y_test", array![1].into_dyn()),
             ("x_train_age", array![7, 8].into_dyn()),
             ("X_test_age", array![9].into_dyn()),
-            ("x_train_map", array![[[1, 2]], [[3, 4]]].into_dyn()),
-            ("x_test_map", array![[[5, 6]]].into_dyn()),
+            ("x_train_map", array![[[11, 12]], [[13, 14]]].into_dyn()),
+            ("x_test_map", array![[[15, 16]]].into_dyn()),
         ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set.npz");
@@ -283,9 +283,9 @@ mod tests {
         assert_eq!((data.elements(), data.further), (5, further.to_vec()));
         assert_eq!(
             data.train.x,
-            array![[1.0, 2.0, 7.0, 1.0, 2.0], [3.0, 4.0, 8.0, 3.0, 4.0]].into()
+            array![[1.0, 2.0, 7.0, 11.0, 12.0], [3.0, 4.0, 8.0, 13.0, 14.0]].into()
         );
-        assert_eq!(data.test.x, array![[5.0, 6.0, 9.0, 5.0, 6.0]].into());
+        assert_eq!(data.test.x, array![[5.0, 6.0, 9.0, 15.0, 16.0]].into());
         assert!(load(&arrays, "digits").unwrap_err().contains("of the further input `age`"));
         let told = |arrays: &[(&str, ArrayD<i64>)]| load(arrays, &spec).unwrap_err();
         arrays[5].1 = array![9, 9].into_dyn();
