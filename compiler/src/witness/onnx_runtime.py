@@ -3,8 +3,9 @@
 
     onnx_runtime.py MODEL.onnx INPUTS.npy -o OUTPUTS.npy
 
-INPUTS.npy holds integers of the network's input format, [samples, ...], of several inputs the elements of each in turn;
-OUTPUTS.npy becomes int64 [samples, n_out], the outputs of heads behind those of the last layer.
+INPUTS.npy holds integers of the network's input format, [samples, ...], of several inputs the
+elements of each in turn; OUTPUTS.npy becomes int64 [samples, n_out], the outputs of heads behind
+those of the last layer.
 For a network with a state the samples are one sequence.
 """
 

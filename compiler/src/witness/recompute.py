@@ -4,8 +4,8 @@
     recompute.py MODEL INPUTS.npy -o OUTPUTS.npy           writes the outputs, int64 [samples, n_out]
     recompute.py MODEL INPUTS.npy --compare OUTPUTS.npy    compares them with others; exit status 1 where they differ
 
-INPUTS.npy holds integers of the network's input format, [samples, ...], of several inputs the elements of each in turn;
-for a network with a state they are one sequence.
+INPUTS.npy holds integers of the network's input format, [samples, ...], of several inputs the
+elements of each in turn; for a network with a state they are one sequence.
 """
 
 import argparse
@@ -185,7 +185,8 @@ def infer(layers, tensors, x, format, further, heads):
             continue
         if layer["kind"] in ("residual", "concat"):
             (a, f), (b, g) = (
-                infer(layer[branch], tensors, x, format, further, heads) for branch in ("body", "shortcut")
+                infer(layer[branch], tensors, x, format, further, heads)
+                for branch in ("body", "shortcut")
             )
             frac = max(f["frac"], g["frac"])
             a, b, format = a << (frac - f["frac"]), b << (frac - g["frac"]), layer["format"]
@@ -341,8 +342,8 @@ def main():
     first, *further = images
     heads = []
     format = document["input"]["format"]
-    last = infer(document["layers"], tensors, first, format, iter(further), heads)[0].reshape(len(x), -1)
-    outputs = np.concatenate([last, *heads], axis=1)
+    last, _ = infer(document["layers"], tensors, first, format, iter(further), heads)
+    outputs = np.concatenate([last.reshape(len(x), -1), *heads], axis=1)
     if args.o:
         np.save(args.o, outputs)
         return

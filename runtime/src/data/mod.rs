@@ -204,7 +204,8 @@ impl DataSet {
             let has = all(names().flatten().collect());
             let due = all(takes.iter().filter_map(|(name, _)| *name).collect());
             let cause = format!("has the further inputs {has}, the network takes {due}");
-            return Err(Error::input(format_args!("data set `{}`", self.name), cause));
+            return Err(Error::input(format_args!("data set `{}`", self.name), cause)
+                .help("give arrays x_train_NAME and x_test_NAME for each further input NAME"));
         }
         for ((name, has), (_, edge)) in self.further.iter().zip(takes) {
             let due = &edge.borrow().shape;
