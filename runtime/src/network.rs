@@ -1305,9 +1305,7 @@ impl Network {
     /// not fit.
     pub fn trained(&self) -> Vec<plan::Step> {
         let mut steps = self.plan().unwrap_or_default();
-        let trains =
-            |step: &plan::Step| matches!(step.op, plan::Op::Linear(_) | plan::Op::Recurrent(..));
-        steps.retain(trains);
+        steps.retain(plan::Step::trains);
         steps
     }
 
@@ -1474,7 +1472,7 @@ fn check_values(
 /// Largest number of elements of an input.
 const MAX_INPUT: usize = 1 << 22;
 /// Largest number of units or channels of a layer, budget r, and batch.
-const MAX_SIZE: usize = 1 << 16;
+pub(crate) const MAX_SIZE: usize = 1 << 16;
 /// Largest number of entries of one ternary matrix.
 const MAX_ENTRIES: usize = 1 << 28;
 /// Largest number of epochs of a phase.

@@ -14,13 +14,14 @@ use strassenc::reload;
 use strassenc::report::{reduced, table};
 use strassenc::witness;
 use strassenc_runtime::data::{self, DataSet, Text};
+use strassenc_runtime::network::plan::Step;
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::onnx;
 use strassenc_runtime::train::{
     self, Epoch, HeadSummary, ImageLearner, Learner, Loadable, Observer, Phase, Progress,
-    SequenceLearner, Sources, Start, Summary, Tensors,
+    SequenceLearner, Share, Sources, Start, Summary, Tensors,
 };
-use strassenc_runtime::{Error, Model, Result};
+use strassenc_runtime::{Error, Kind, Model, Result};
 
 /// Train a network under a multiplication budget
 ///
@@ -38,6 +39,7 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc train mnist --epochs 2,2,1                   a quick look
   strassenc train fashion-cnn --full-precision -o full   the ordinary network, to compare with
   strassenc train fashion-cnn --from full --teacher full begin at factors of it, and learn from it
+  strassenc train fashion-cnn --budget 8000 --from full  8,000 multiplications, r of each layer chosen
   strassenc train fashion-cnn --teacher net.onnx         learn from any classifier in ONNX
   strassenc train mnist --resume                         go on after Ctrl-C
   strassenc train --frozen-from core --data csv:new.csv  what that core can load, and its table
@@ -63,7 +65,7 @@ pub struct Args {
         long,
         value_name = "BUILD",
         conflicts_with_all = ["from", "teacher", "full_precision", "adder_penalty", "ratio", "p",
-            "groups"],
+            "groups", "budget"],
     )]
     frozen_from: Option<PathBuf>,
     /// The run folder [default: runs/NAME]
@@ -76,6 +78,16 @@ pub struct Args {
     /// has no integer model.
     #[arg(long)]
     full_precision: bool,
+    /// Share out so many multiplications of an inference: r of each linear layer is chosen, whatever
+    /// the description says of it, so that the layers together lose least of --from, a run in full
+    /// precision; plain and recurrent layers keep theirs
+    #[arg(
+        long,
+        value_name = "MULTIPLICATIONS",
+        requires = "from",
+        conflicts_with_all = ["ratio", "full_precision"],
+    )]
+    budget: Option<u64>,
     /// Trade accuracy for adders: 0 is none, 5 is much; instead of the description's
     /// `adder_penalty`
     #[arg(long, value_name = "PENALTY")]
@@ -205,6 +217,8 @@ struct Report<'a> {
     seconds: f64,
     #[serde(flatten)]
     summary: &'a Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shares: Vec<Share>,
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<tables::Report<'a>>,
 }
@@ -279,7 +293,13 @@ pub fn run(args: Args) -> Result<()> {
     };
     let sources = Sources { core: core.as_ref(), ..args.training.sources() };
     let began = Instant::now();
+    let mut shares = vec![];
     let (name, (summary, model)) = if network.is_of_sequences() {
+        if args.budget.is_some() {
+            let cause = "is shared out among the layers of images and vectors alone";
+            return Err(Error::input("--budget", cause)
+                .help("give layers their own `r` in the description, or all of them --ratio"));
+        }
         let text = args.training.load_text(&network)?;
         (
             text.name.clone(),
@@ -287,6 +307,9 @@ pub fn run(args: Args) -> Result<()> {
         )
     } else {
         let data = args.training.load(&network)?;
+        if let Some(total) = args.budget {
+            shares = share_out(&mut network, &data, &args.training, total, &description, start)?;
+        }
         (data.name.clone(), train::<ImageLearner>(&network, &data, &folder, start, sources, watch)?)
     };
     let file = folder.join(train::TABLE);
@@ -296,7 +319,8 @@ pub fn run(args: Args) -> Result<()> {
     };
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        let report = Report { run: &folder, data: &name, seconds, summary: &summary, table };
+        let report =
+            Report { run: &folder, data: &name, seconds, summary: &summary, shares, table };
         output::json(&report)?;
     } else {
         output::line(render(&summary))?;
@@ -310,6 +334,42 @@ pub fn run(args: Args) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// Gives the layers of a network their shares of a budget; a run that goes on has them already.
+fn share_out(
+    network: &mut Network,
+    data: &DataSet,
+    training: &Training,
+    total: u64,
+    description: &Path,
+    start: Start,
+) -> Result<Vec<Share>> {
+    if start == Start::Resume && description.is_file() {
+        network.layers = network::find(&description.to_string_lossy())?.layers;
+        return Ok(vec![]);
+    }
+    let Some(from) = &training.from else { return Err(Error::internal("--from", "is needed")) };
+    let bar = ProgressBar::new(0).with_style(style("layers measured {pos} of {len}"));
+    let (shared, shares) =
+        train::share(network, data, &train::checkpoint_of(from), total, &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+            match INTERRUPTED.load(Ordering::Relaxed) {
+                true => Err(Error::new(Kind::Interrupted, "--budget", "interrupted by the user")),
+                false => Ok(()),
+            }
+        })?;
+    bar.finish_and_clear();
+    *network = shared;
+    let mut table = table(&["layer", "r", "multiplications", "lost before training"]);
+    for Share { name, r, multiplications, loss } in &shares {
+        let lost = format!("{:.1} %", 100.0 * loss);
+        table.add_row([name, &r.to_string(), &multiplications.to_string(), &lost]);
+    }
+    let takes: u64 = network.plan()?.iter().map(Step::multiplications).sum();
+    output::note(format_args!("{table}\n{takes} of {total} multiplications"));
+    Ok(shares)
 }
 
 /// Begins a run at weights that were trained elsewhere; see [`train::begin`].

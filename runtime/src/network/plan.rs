@@ -381,6 +381,11 @@ impl Step {
         }
     }
 
+    /// Whether it is a linear or a recurrent layer.
+    pub fn trains(&self) -> bool {
+        matches!(self.op, Op::Linear(_) | Op::Recurrent(..))
+    }
+
     /// The linear layer, if it is one.
     pub fn linear(&self) -> Option<&Linear> {
         match &self.op {

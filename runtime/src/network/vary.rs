@@ -2,6 +2,7 @@
 //! varies.
 
 use super::{Layer, Network, plan};
+use crate::error::Result;
 
 impl Network {
     /// Gives every linear layer r = max(1, round(ratio · outputs)), where outputs are channels or
@@ -46,6 +47,46 @@ impl Network {
                 wide(head.layers.last_mut());
             }
         });
+    }
+
+    /// Gives each linear layer that `r` knows, by its name, a budget of its own.
+    ///
+    /// # Errors
+    /// Where a layer does not take it.
+    pub fn set_budgets(&mut self, r: impl Fn(&str) -> Option<usize>) -> Result<()> {
+        let steps = self.linear();
+        let mut given = steps.iter().map(|step| r(&step.name));
+        each(&mut self.layers, &mut |layer| {
+            let own = match layer {
+                Layer::Dense(dense) => &mut dense.r,
+                Layer::Conv2d(conv) => &mut conv.r,
+                Layer::Conv1d(conv) => &mut conv.r,
+                Layer::ConvTranspose2d(conv) => &mut conv.r,
+                Layer::ConvTranspose1d(conv) => &mut conv.r,
+                Layer::SeparableConv2d(conv) => {
+                    // Of the depthwise half, which has a key of its own.
+                    given.next();
+                    &mut conv.r
+                }
+                Layer::SeparableConv1d(conv) => {
+                    given.next();
+                    &mut conv.r
+                }
+                _ => return,
+            };
+            if let Some(r) = given.next().flatten() {
+                *own = Some(r);
+            }
+        });
+        // An r says more than a rank.
+        each(&mut self.layers, &mut |layer| {
+            if let Layer::Dense(dense) = layer
+                && dense.r.is_some()
+            {
+                dense.rank = None;
+            }
+        });
+        self.validate()
     }
 
     /// Gives every convolution output patches of p × p pixels, on images of one row 1 × p, plain

@@ -2,6 +2,7 @@
 
 mod activation;
 mod augment;
+mod budget;
 mod concat;
 mod exact;
 mod float;
@@ -21,6 +22,7 @@ mod teaching;
 mod weights;
 
 use super::checkpoint::Checkpoint;
+pub use budget::{Share, share};
 pub use exact::outputs;
 pub use given::{Given, given};
 pub(super) use imported::{factors, ordinary};

@@ -1,5 +1,6 @@
 //! Matrix products on `gemm`, the same bits on any number of threads.
 
+use crate::train::lanes::{Double, OnLanes, Single};
 use gemm::Parallelism;
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, NdFloat};
@@ -11,6 +12,8 @@ pub trait Real: NdFloat {
     /// e^self; of f32 by a polynomial, of which a loop can take many at once, to about 2 units in
     /// the last place (Cephes).
     fn exponential(self) -> Self;
+    /// Does work on the widest registers that the processor has.
+    fn on_lanes(work: impl OnLanes<Self>);
 }
 
 impl Real for f32 {
@@ -37,6 +40,11 @@ impl Real for f32 {
         let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
         (p * r * r + r + 1.0) * power
     }
+
+    #[inline(always)]
+    fn on_lanes(work: impl OnLanes<f32>) {
+        pulp::Arch::new().dispatch(Single(work));
+    }
 }
 
 impl Real for f64 {
@@ -46,6 +54,11 @@ impl Real for f64 {
 
     fn exponential(self) -> f64 {
         self.exp()
+    }
+
+    #[inline(always)]
+    fn on_lanes(work: impl OnLanes<f64>) {
+        pulp::Arch::new().dispatch(Double(work));
     }
 }
 

@@ -531,7 +531,7 @@ impl<T: Real> Float<T> {
 }
 
 /// How the layers that train become ternary, in order.
-fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
+pub(super) fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
     let recipe = &network.train;
     network.trained().into_iter().map(|step| Ternariser {
         quantiser: recipe.quantiser,

@@ -110,6 +110,11 @@ const CALIBRATION: usize = 20_000;
 /// Elements of the largest value over those samples, about.
 const CALIBRATION_ELEMENTS: usize = 1 << 24;
 
+/// How many samples the statistics of a network are taken from.
+fn statistics(float: &Float<f32>) -> usize {
+    (CALIBRATION_ELEMENTS / float.widest()).clamp(256, CALIBRATION)
+}
+
 impl ImageLearner {
     fn with(network: &Network, x: Array2<f32>, live: &[usize], data: &DataSet) -> Result<Self> {
         let recipe = &network.train;
@@ -141,16 +146,40 @@ impl ImageLearner {
         })
     }
 
+    /// Whether another run has the layers of this one, whatever their budgets.
+    pub(super) fn check_layers(
+        run: &Checkpoint<Weights>,
+        other: &Checkpoint<Weights>,
+        place: &str,
+    ) -> Result<()> {
+        check_like(run, other, place)?;
+        let layers = |network: &Network| -> Vec<_> {
+            network
+                .linear()
+                .iter()
+                .map(|step| (step.name.clone(), step.input, step.output))
+                .collect()
+        };
+        if layers(&other.network) != layers(&run.network) {
+            return Err(Error::input(
+                place,
+                "is a network of other layers, so its weights are of no use here",
+            )
+            .help("begin from a network of the same description, whose budget alone may differ"));
+        }
+        Ok(())
+    }
+
     fn batch_size(&self, recipe: &Recipe) -> usize {
         recipe.batch.min(self.train.len())
     }
 
-    /// Training samples evenly spread over the split, changed by chance as in every step: a network
-    /// that has never seen an unchanged image is another one with the statistics of such.
-    fn calibration(&mut self, recipe: &Recipe, float: &Float<f32>) -> Array2<f32> {
+    /// Training samples evenly spread over the split, `most` of them, changed by chance as in every
+    /// step: a network that has never seen an unchanged image is another one with the statistics of
+    /// such.
+    pub(super) fn calibration(&mut self, recipe: &Recipe, most: usize) -> Array2<f32> {
         self.train.sort_unstable();
         self.shuffled = None;
-        let most = (CALIBRATION_ELEMENTS / float.widest()).clamp(256, CALIBRATION);
         let n = self.train.len().min(most);
         let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
         let mut augment =
@@ -260,25 +289,11 @@ impl Learner for ImageLearner {
         mut other: Checkpoint<Weights>,
         place: &str,
     ) -> Result<Option<String>> {
-        check_like(run, &other, place)?;
-        let layers = |network: &Network| -> Vec<_> {
-            network
-                .linear()
-                .iter()
-                .map(|step| (step.name.clone(), step.input, step.output))
-                .collect()
-        };
-        if layers(&other.network) != layers(&run.network) {
-            return Err(Error::input(
-                place,
-                "is a network of other layers, so its weights are of no use here",
-            )
-            .help("begin from a network of the same description, whose budget alone may differ"));
-        }
+        Self::check_layers(run, &other, place)?;
         let linear: Vec<_> =
             run.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
         let float = &mut run.weights.float;
-        let samples = self.calibration(&run.network.train, float);
+        let samples = self.calibration(&run.network.train, statistics(float));
         let mut rng = generator(run.network.train.seed, Stream::Factors);
         let fresh = float.begin_from(&mut other.weights.float, &linear, samples.view(), &mut rng);
         Ok((fresh > 0).then(|| {
@@ -292,14 +307,14 @@ impl Learner for ImageLearner {
 
     fn begin_loaded(&mut self, run: &mut Checkpoint<Weights>, of: &Loadable) -> Result<()> {
         let Weights { float, frozen, .. } = &mut run.weights;
-        let samples = self.calibration(&run.network.train, float);
+        let samples = self.calibration(&run.network.train, statistics(float));
         *frozen = Some(loaded::loaded(&run.network, of, float, samples.view())?);
         Ok(())
     }
 
     fn meet(&mut self, run: &mut Checkpoint<Weights>) {
         let float = &mut run.weights.float;
-        let samples = self.calibration(&run.network.train, float);
+        let samples = self.calibration(&run.network.train, statistics(float));
         float.settle(samples.view());
     }
 
@@ -358,7 +373,7 @@ impl Learner for ImageLearner {
             float.begin_ternary(network);
             float.rest();
         } else {
-            let samples = self.calibration(&network.train, float);
+            let samples = self.calibration(&network.train, statistics(float));
             float.calibrate(samples.view());
             weights.frozen = Some(quantise::fold(float, network, samples.view()));
         }
@@ -662,7 +677,7 @@ mod tests {
         };
         let right = |network: &Network| {
             let (mut learner, weights) = ImageLearner::begin(network, &data, false).unwrap();
-            let samples = learner.calibration(&network.train, &weights.float);
+            let samples = learner.calibration(&network.train, statistics(&weights.float));
             assert_eq!(samples.nrows(), 600);
             samples.rows().into_iter().filter(|image| image[1] > 0.0).count()
         };

@@ -8,6 +8,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate
 use rayon::prelude::*;
 use std::ops::Range;
 
+pub mod direct;
+
 /// The windows of a linear layer: a row for every output patch of every sample. A dense layer has
 /// one patch of one pixel.
 #[derive(Clone, Debug, PartialEq)]
@@ -594,14 +596,14 @@ impl Windows {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::network::plan::Linear;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     /// Windows of any kind on an image of any size, some of them wholly outside it.
-    fn any_patches(rng: &mut ChaCha8Rng) -> Patches {
+    pub fn any_patches(rng: &mut ChaCha8Rng) -> Patches {
         let mut extent =
             |most| Extent { h: rng.random_range(1..=most), w: rng.random_range(1..=most) };
         let (kernel, stride, patch) = (extent(4), extent(3), extent(3));

@@ -1,6 +1,7 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
 use super::norm::{Moments, Norm, wide};
+use super::patches::direct::{Direct, Room};
 use super::patches::{Patches, Windows, in_pieces, stack, view, view_mut};
 use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
@@ -43,6 +44,8 @@ pub struct Spn<T> {
     /// The pooling behind it.
     pool: Option<Windows>,
     patches: Patches,
+    /// How W_b reads windows where that takes no copies of them.
+    direct: Option<Direct>,
     groups: usize,
     /// Groups of W_c.
     output_groups: usize,
@@ -75,6 +78,8 @@ struct Piece<T> {
     d_w_c: Array2<T>,
     /// A tile's windows.
     columns: Vec<T>,
+    /// What a sample is worked on with that goes the direct way.
+    room: Room<T>,
     /// A tile's products, or dL/du.
     v: Vec<T>,
     /// A tile's outputs, patch by patch, or dL/dy; or a sample's before the pooling.
@@ -165,6 +170,7 @@ impl<T: Real> Spn<T> {
             pieces: vec![],
             collapses: false,
             collapsed: None,
+            direct: Direct::new(&patches, r).filter(|_| groups == 1),
             patches,
         };
         spn.collapses = step.from == [0] && spn.may_collapse();
@@ -242,6 +248,7 @@ impl<T: Real> Spn<T> {
             d_w_b: Array2::zeros(w_b),
             d_w_c: Array2::zeros(w_c),
             columns: vec![],
+            room: Room::default(),
             v: vec![],
             patch: vec![],
             which: vec![],
@@ -282,6 +289,7 @@ impl<T: Real> Spn<T> {
             relu,
             pool,
             patches,
+            direct,
             groups,
             output_groups,
             u,
@@ -300,8 +308,17 @@ impl<T: Real> Spn<T> {
             u.par_chunks_mut(per_piece),
             x.par_chunks(cut.samples * inputs),
         );
+        let direct = direct.as_ref().map(|direct| (direct, direct.pack(w_b)));
         work.into_par_iter().for_each(|(piece, u, x)| {
             piece.moments.clear(normed);
+            if let Some((direct, w_b)) = &direct {
+                let samples = u.chunks_mut(patches.per_sample() * r).zip(x.chunks(inputs));
+                for (u, x) in samples {
+                    direct.sums(x, w_b, &mut piece.room, u);
+                    piece.moments.add(u);
+                }
+                return;
+            }
             for rows in cut.tiles(u.len() / r) {
                 let columns = patches.gather_rows(x, rows.clone(), &mut piece.columns);
                 let u = &mut u[rows.start * r..rows.end * r];
@@ -390,8 +407,16 @@ impl<T: Real> Spn<T> {
 
     /// `[n, elements]` to W_b's sums, `[n · patches, r]`.
     fn sums(&self, x: ArrayView2<T>) -> Array2<T> {
-        let mut u =
-            Array2::zeros((x.nrows() * self.patches.per_sample(), self.w_b.weights.value.nrows()));
+        let (rows, r) = (self.patches.per_sample(), self.w_b.weights.value.nrows());
+        let mut u = Array2::zeros((x.nrows() * rows, r));
+        if let Some(direct) = &self.direct {
+            let (w_b, mut room) = (direct.pack(self.w_b.effective()), Room::default());
+            let (Some(of), Some(x)) = (u.as_slice_mut(), x.to_slice()) else { unreachable!() };
+            for (u, x) in of.chunks_mut(rows * r).zip(x.chunks(self.patches.elements().0)) {
+                direct.sums(x, &w_b, &mut room, u);
+            }
+            return u;
+        }
         let mut columns = Array2::zeros((0, 0));
         by_groups(
             self.patches.gather(x, &mut columns),

@@ -174,7 +174,7 @@ impl<T: Real> Spn<T> {
         du: &[T],
         dx: Option<(&mut Array2<T>, Into)>,
     ) {
-        let Spn { w_b, mask, patches, groups, u, pieces, .. } = self;
+        let Spn { w_b, mask, patches, direct, groups, u, pieces, .. } = self;
         let r = w_b.weights.value.nrows();
         let (inputs, per_piece) = (patches.elements().0, cut.samples * patches.per_sample() * r);
         let w_b_now = w_b.effective();
@@ -190,7 +190,26 @@ impl<T: Real> Spn<T> {
             x.par_chunks(cut.samples * inputs),
             dx.par_iter_mut(),
         );
+        let direct = direct.as_ref().map(|direct| (direct, direct.pack_back(w_b_now)));
         work.into_par_iter().for_each(|(piece, du, u, x, dx)| {
+            if let Some((direct, w_b)) = &direct {
+                direct.clear(&mut piece.room);
+                let mut dx = dx.as_deref_mut().map(|dx| dx.chunks_mut(inputs));
+                let samples = patches.per_sample() * r;
+                let samples = du.chunks(samples).zip(u.chunks(samples)).zip(x.chunks(inputs));
+                for ((mut du, u), x) in samples {
+                    if let Some(gradient) = &through_norm {
+                        piece.v.clear();
+                        piece.v.extend_from_slice(du);
+                        gradient.apply(&mut piece.v, u);
+                        du = &piece.v;
+                    }
+                    let dx = dx.as_mut().and_then(|dx| Some((dx.next()?, w_b, into_dx)));
+                    direct.back(x, du, &mut piece.room, dx);
+                }
+                direct.weights(&piece.room, &mut piece.d_w_b);
+                return;
+            }
             if let Some(dx) = dx
                 && into_dx == Into::Place
                 && !patches.whole()
