@@ -198,6 +198,10 @@ pub struct Recurrent {
     /// The multiplication budget of each SPN, 1..=65536. By default `spn.ratio · units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
+    /// Whether W_c of each SPN is the identity (r = units): a ternary matrix with a coefficient per
+    /// unit. By default `spn.plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
@@ -1365,16 +1369,13 @@ impl Network {
         let known = |layer: &Layer| match layer {
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) => true,
             Layer::Lstm(_) | Layer::Gru(_) => true,
-            Layer::Relu | Layer::Flatten => true,
-            Layer::Dense(dense) => !dense.plain.unwrap_or(self.spn.plain),
+            Layer::Relu | Layer::Flatten | Layer::Dense(_) => true,
             _ => false,
         };
         let at = |i| Place::new("layers").index(i);
         if let Some(i) = self.layers.iter().position(|layer| !known(layer)) {
             return Err(Violation::new(at(i), "a network of sequences cannot have this layer")
-                .help(
-                    "use embedding, char_cnn, highway, lstm, gru and dense layers with a budget",
-                ));
+                .help("use embedding, char_cnn, highway, lstm, gru and dense layers"));
         }
         if !matches!(self.layers.first(), Some(Layer::Embedding(_))) {
             return Err(Violation::new(

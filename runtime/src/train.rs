@@ -9,6 +9,7 @@ mod checkpoint;
 mod confusion;
 mod curves;
 mod exact;
+mod factors;
 mod image;
 mod lanes;
 mod linear;

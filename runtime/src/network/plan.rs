@@ -117,6 +117,8 @@ pub(crate) fn leaky(shift: u32) -> String {
 pub struct Gates {
     /// The budget of each.
     pub r: usize,
+    /// Whether W_c of each is the identity.
+    pub plain: bool,
     /// Ternary threshold factor, where the layer has its own.
     pub threshold: Option<f64>,
 }
@@ -331,7 +333,8 @@ impl Step {
             }
             Op::Recurrent(cell, _, gates) => {
                 let rows = cell.spns() * gates.r;
-                return ((rows / 2 * (inputs + units)) as u64, (rows * units) as u64);
+                let w_c = if gates.plain { 0 } else { rows * units };
+                return ((rows / 2 * (inputs + units)) as u64, w_c as u64);
             }
             _ => return (0, 0),
         };
@@ -1137,7 +1140,7 @@ impl Planner<'_> {
         value: usize,
     ) -> Result<usize, Violation> {
         let units = self.shapes[value].elements();
-        let gates = self.gates(place, highway.r, highway.threshold, units, units)?;
+        let gates = self.gates(place, (highway.r, false), highway.threshold, units, units)?;
         Ok(self.push("highway", Op::Highway(gates), vec![value], Shape::vector(units)))
     }
 
@@ -1148,7 +1151,8 @@ impl Planner<'_> {
         layer: &Recurrent,
         value: usize,
     ) -> Result<usize, Violation> {
-        let &Recurrent { units, r, threshold, bidirectional } = layer;
+        let &Recurrent { units, r, plain, threshold, bidirectional } = layer;
+        let plain = plain.unwrap_or(self.spn.plain);
         within(place.clone().key("units"), units, 1..=MAX_SIZE / Cell::GATES)?;
         let (word, a_layer) = match cell {
             Cell::Lstm => ("lstm", "an `lstm`"),
@@ -1167,7 +1171,7 @@ impl Planner<'_> {
                 (input.channels, Shape { channels: units, ..input })
             }
         };
-        let gates = self.gates(place, r, threshold, inputs, units)?;
+        let gates = self.gates(place, (r, plain), threshold, inputs, units)?;
         let op = Op::Recurrent(cell, self.along, gates);
         let forward = self.push(word, op.clone(), vec![value], output);
         if !bidirectional {
@@ -1214,16 +1218,16 @@ impl Planner<'_> {
     fn gates(
         &self,
         place: &Place,
-        r: Option<usize>,
+        (r, plain): (Option<usize>, bool),
         threshold: Option<f64>,
         inputs: usize,
         units: usize,
     ) -> Result<Gates, Violation> {
         let at = |key| place.clone().key(key);
-        let r = self.budget(place, r, units, false)?;
+        let r = self.budget(place, r, units, plain)?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
         entries(at("r"), r, r.saturating_mul(inputs.max(units)))?;
-        Ok(Gates { r, threshold })
+        Ok(Gates { r, plain, threshold })
     }
 
     fn head(&mut self, place: &Place, head: &Head, value: usize) -> Result<(), Violation> {

@@ -52,7 +52,8 @@ pub fn recurrent(
             (Cell::Gru, 3) => 1..2,
             _ => 0..2,
         };
-        let size = SPREAD / (density * (r * parts.len()) as f64).sqrt();
+        let terms = if of.plain { 1.0 } else { density * r as f64 };
+        let size = SPREAD / (terms * parts.len() as f64).sqrt();
         for part in parts {
             let (columns, frac, deviation) = match part {
                 0 => (0..n_in, x.frac, deviation),
@@ -72,7 +73,11 @@ pub fn recurrent(
             }
             for c in gate * n..(gate + 1) * n {
                 let mut row = w_c.slice_mut(s![c, first..first + r]);
-                draw(&mut row.iter_mut(), density, rng);
+                if of.plain {
+                    row[c % n] = 1;
+                } else {
+                    draw(&mut row.iter_mut(), density, rng);
+                }
             }
         }
     }

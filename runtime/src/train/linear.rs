@@ -1,9 +1,10 @@
 //! Linear layers without norms: SPNs side by side, of networks over sequences and of gates.
 
+use super::factors::factors;
 use super::matmul::{Into, Real, product_into};
 use super::optimiser::Parameter;
-use super::ternary::{Matrix, Side};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
+use super::ternary::{Matrix, Side, signs};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use rand::{Rng, RngExt};
 
 /// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]`
@@ -31,8 +32,17 @@ pub struct Linear<T> {
 pub struct Products<T> {
     /// `[1, groups · r]`.
     pub a: Parameter<T>,
-    /// `[groups · n_out, r]`.
-    pub w_c: Matrix<T>,
+    /// `[groups · n_out, r]`; none where it is the identity, group by group.
+    pub w_c: Option<Matrix<T>>,
+}
+
+/// The products of an SPN.
+#[derive(Clone, Copy)]
+pub struct Budget {
+    /// How many.
+    pub r: usize,
+    /// Whether W_c is the identity.
+    pub plain: bool,
 }
 
 impl<T: Real> Kept<T> {
@@ -44,12 +54,12 @@ impl<T: Real> Kept<T> {
 }
 
 impl<T: Real> Linear<T> {
-    /// Random weights; `r` is none in full precision. The outputs of inputs of variance 1 have
+    /// Random weights; there is no budget in full precision. The outputs of inputs of variance 1 have
     /// about `variance`.
     pub fn new(
         (n_in, n_out): (usize, usize),
         groups: usize,
-        r: Option<usize>,
+        budget: Option<Budget>,
         variance: f64,
         rng: &mut impl Rng,
     ) -> Linear<T> {
@@ -59,15 +69,16 @@ impl<T: Real> Linear<T> {
                 T::real(limit * (2.0 * rng.random::<f64>() - 1.0))
             })
         };
-        let Some(r) = r else {
+        let Some(Budget { r, plain }) = budget else {
             let w_b = Matrix::new(uniform(groups * n_out, n_in, variance), Side::Rows);
             return Linear { groups, w_b, products: None };
         };
-        let w_b = Matrix::new(uniform(groups * r, n_in, 1.0), Side::Rows);
+        let of_w_b = if plain { variance } else { 1.0 };
+        let w_b = Matrix::new(uniform(groups * r, n_in, of_w_b), Side::Rows);
         // A group of W_c reads its own products, so that the sides of its entries are those of its
         // columns.
         let side = Side::Columns { channels: groups * n_out, groups: 1 };
-        let w_c = Matrix::new(uniform(groups * n_out, r, variance), side);
+        let w_c = (!plain).then(|| Matrix::new(uniform(groups * n_out, r, variance), side));
         Linear {
             groups,
             w_b,
@@ -83,10 +94,9 @@ impl<T: Real> Linear<T> {
     /// Zeros of the shapes of the [`parameters`](Self::parameters).
     pub fn gradients(&self) -> Vec<Array2<T>> {
         let mut all = vec![Array2::zeros(self.w_b.weights.value.dim())];
-        if let Some(products) = &self.products {
-            all.extend(
-                [products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros),
-            );
+        if let Some(Products { a, w_c }) = &self.products {
+            all.push(Array2::zeros(a.value.dim()));
+            all.extend(w_c.as_ref().map(|w_c| Array2::zeros(w_c.weights.value.dim())));
         }
         all
     }
@@ -98,7 +108,7 @@ impl<T: Real> Linear<T> {
         x: ArrayView2<T>,
         mut u: ArrayViewMut2<T>,
         mut m: ArrayViewMut2<T>,
-        y: ArrayViewMut2<T>,
+        mut y: ArrayViewMut2<T>,
     ) {
         let w_b = self.w_b.effective();
         let Some(Products { a, w_c }) = &self.products else {
@@ -109,7 +119,10 @@ impl<T: Real> Linear<T> {
         for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
             Zip::from(&mut m).and(&u).and(&a).for_each(|m, &u, &a| *m = a * u);
         }
-        self.blocks(m.view(), w_c.effective(), y);
+        match w_c {
+            Some(w_c) => self.blocks(m.view(), w_c.effective(), y),
+            None => y += &m,
+        }
     }
 
     /// y_g += m_g W_c,gᵀ.
@@ -127,24 +140,40 @@ impl<T: Real> Linear<T> {
     pub fn backward(
         &self,
         dy: ArrayView2<T>,
-        mut du: ArrayViewMut2<T>,
+        du: ArrayViewMut2<T>,
         mut dm: ArrayViewMut2<T>,
         dx: Option<(ArrayViewMut2<T>, Into)>,
     ) {
         let w_b = self.w_b.effective();
-        let Some(Products { a, w_c }) = &self.products else {
+        let Some(Products { w_c, .. }) = &self.products else {
             if let Some((dx, into)) = dx {
                 product_into(dy, w_b, dx, into);
             }
             return;
         };
-        let w_c = w_c.effective();
+        let Some(w_c) = w_c.as_ref().map(Matrix::effective) else {
+            dm.assign(&dy);
+            return self.through_sums(du, dm, dx);
+        };
         let (r, n_out) = (w_c.ncols(), w_c.nrows() / self.groups);
         for g in 0..self.groups {
             let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
             let w_c = w_c.slice(s![g * n_out..(g + 1) * n_out, ..]);
             product_into(dy, w_c, dm.slice_mut(s![.., g * r..(g + 1) * r]), Into::Place);
         }
+        self.through_sums(du, dm, dx);
+    }
+
+    /// Leads dL/dm back to dL/du, and to dL/dx.
+    fn through_sums(
+        &self,
+        mut du: ArrayViewMut2<T>,
+        dm: ArrayViewMut2<T>,
+        dx: Option<(ArrayViewMut2<T>, Into)>,
+    ) {
+        let (w_b, Some(Products { a, .. })) = (self.w_b.effective(), &self.products) else {
+            return;
+        };
         let a = a.row();
         for (mut du, dm) in du.rows_mut().into_iter().zip(dm.rows()) {
             Zip::from(&mut du).and(&dm).and(&a).for_each(|du, &dm, &a| *du = a * dm);
@@ -173,6 +202,7 @@ impl<T: Real> Linear<T> {
         for (dm, u) in dm.rows().into_iter().zip(u.rows()) {
             Zip::from(&mut sums).and(&dm).and(&u).for_each(|sum, &dm, &u| *sum += dm * u);
         }
+        let Some(w_c) = w_c else { return };
         let (r, n_out) = (w_c.weights.value.ncols(), w_c.weights.value.nrows() / self.groups);
         for g in 0..self.groups {
             let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
@@ -185,31 +215,104 @@ impl<T: Real> Linear<T> {
     /// Scales the matrices of SPNs as [`Matrix::scale_to_fixed`] does; a makes up for it.
     pub fn scale_to_fixed(&mut self, factor: f64) {
         let Some(Products { a, w_c }) = &mut self.products else { return };
-        let scale = self.w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
+        let of_w_c = w_c.as_mut().map_or(T::one(), |w_c| w_c.scale_to_fixed(factor));
+        let scale = self.w_b.scale_to_fixed(factor) * of_w_c;
         a.value.mapv_inplace(|a| a * scale);
     }
 
     /// The matrices: W_b and, of an SPN, W_c.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix<T>> {
-        std::iter::once(&self.w_b).chain(self.products.as_ref().map(|p| &p.w_c))
+        std::iter::once(&self.w_b).chain(self.products.as_ref().and_then(|p| p.w_c.as_ref()))
     }
 
     /// The matrices: W_b and, of an SPN, W_c.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
-        std::iter::once(&mut self.w_b).chain(self.products.as_mut().map(|p| &mut p.w_c))
+        std::iter::once(&mut self.w_b).chain(self.products.as_mut().and_then(|p| p.w_c.as_mut()))
     }
 
     /// Names, parameters, and whether they decay: W_b, a, W_c.
     pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
-        let products = self
-            .products
-            .as_mut()
-            .map(|Products { a, w_c }| [("a", a, false), ("w_c", &mut w_c.weights, true)]);
-        std::iter::once(("w_b", &mut self.w_b.weights, true)).chain(products.into_iter().flatten())
+        let mut all = vec![("w_b", &mut self.w_b.weights, true)];
+        if let Some(Products { a, w_c }) = &mut self.products {
+            all.push(("a", a, false));
+            all.extend(w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights, true)));
+        }
+        all.into_iter()
     }
 
     /// SPNs side by side.
     pub fn groups(&self) -> usize {
         self.groups
+    }
+}
+
+/// An SPN of whole numbers: `y_g = W_c,g [(a ⊙ scales)_g ⊙ (W_b,g x)]`.
+pub struct Ternary {
+    /// `[groups · r, n_in]`.
+    pub w_b: Array2<i8>,
+    /// `[groups · n_out, r]`.
+    pub w_c: Array2<i8>,
+    /// `[groups · r]`: ã.
+    pub a: Array1<f64>,
+    /// `[groups · r]`: those of the entries of W_b times those of W_c.
+    pub scales: Array1<f64>,
+}
+
+impl Linear<f32> {
+    /// The SPN in phase 2; none in full precision.
+    pub fn ternary(&self) -> Option<Ternary> {
+        let Products { a, w_c } = self.products.as_ref()?;
+        let (rows, groups) = (a.value.len(), self.groups);
+        let r = rows / groups;
+        let (of_w_c, w_c) = match w_c {
+            Some(w_c) => (w_c.scales(), signs(w_c.effective())),
+            None => (
+                Array1::ones(r),
+                Array2::from_shape_fn((rows, r), |(row, j)| i8::from(row % r == j)),
+            ),
+        };
+        let of_w_b = self.w_b.scales();
+        Some(Ternary {
+            w_b: signs(self.w_b.effective()),
+            w_c,
+            a: a.row().mapv(f64::from),
+            scales: Array1::from_shape_fn(rows, |i| of_w_b[i] * of_w_c[i % r]),
+        })
+    }
+
+    /// Begins with factors of the matrices of a layer in full precision, which are exact where r
+    /// reaches their rank; false where it is none.
+    pub fn factorise(&mut self, from: &Linear<f32>, rng: &mut impl Rng) -> bool {
+        let groups = self.groups;
+        let (Some(Products { a, w_c }), None) = (&mut self.products, &from.products) else {
+            return false;
+        };
+        let (w, r) = (&from.w_b.weights.value, a.value.len() / groups);
+        let n = w.nrows() / groups;
+        let outputs = w_c.as_ref().map_or(a.value.len(), |w_c| w_c.weights.value.nrows());
+        if (w.ncols(), w.nrows()) != (self.w_b.weights.value.ncols(), outputs) {
+            return false;
+        }
+        for g in 0..groups {
+            let (b, c) = factors(w.slice(s![g * n..(g + 1) * n, ..]), r, w_c.is_none(), rng);
+            self.w_b.weights.value.slice_mut(s![g * r..(g + 1) * r, ..]).assign(&b);
+            if let Some(w_c) = w_c {
+                w_c.weights.value.slice_mut(s![g * n..(g + 1) * n, ..]).assign(&c);
+            }
+        }
+        a.value.fill(1.0);
+        if w_c.is_none() {
+            // Rows of one size have one threshold and one step; what they differ by is in a.
+            let rows = self.w_b.weights.value.rows_mut().into_iter();
+            for (mut row, a) in rows.zip(&mut a.value) {
+                let mean = row.iter().map(|w| w.abs()).sum::<f32>() / row.len().max(1) as f32;
+                if mean > 0.0 {
+                    let scale = mean * (row.len() as f32).sqrt();
+                    row.mapv_inplace(|w| w / scale);
+                    *a = scale;
+                }
+            }
+        }
+        true
     }
 }

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::linear::{Kept, Linear};
+use super::linear::{Budget, Kept, Linear};
 use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Parameter;
 use super::ternary::Matrix;
@@ -94,16 +94,16 @@ impl<T: Real> Memory<T> {
 }
 
 impl<T: Real> Recurrent<T> {
-    /// Random weights; `r` is none in full precision.
+    /// Random weights; there is no budget in full precision.
     pub fn new(
         cell: Cell,
         (n_in, n): (usize, usize),
-        r: Option<usize>,
+        budget: Option<Budget>,
         rng: &mut impl Rng,
     ) -> Self {
         let groups = cell.spns() / 2;
-        let x = Linear::new((n_in, n), groups, r, 1.0 / 3.0, rng);
-        let h = Linear::new((n, n), groups, r, 1.0 / 3.0, rng);
+        let x = Linear::new((n_in, n), groups, budget, 1.0 / 3.0, rng);
+        let h = Linear::new((n, n), groups, budget, 1.0 / 3.0, rng);
         let mut bias = Parameter::vector(Cell::GATES * n, 0.0);
         // What is there is kept at first (Jozefowicz et al. 2015): f of an LSTM, z of a GRU.
         let keeps = match cell {

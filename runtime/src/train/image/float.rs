@@ -10,6 +10,7 @@ use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::{self, Activation, Op};
 use crate::shape::Join;
+use crate::train::linear::Budget;
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
@@ -305,8 +306,9 @@ impl<T: Real> Float<T> {
                 }
                 Op::Recurrent(cell, _, gates) => {
                     let sizes = (step.input.channels, step.output.channels);
-                    let r = (!network.train.full_precision).then_some(gates.r);
-                    let layer = Recurrent::new(*cell, sizes, r, rng);
+                    let budget = Budget { r: gates.r, plain: gates.plain };
+                    let budget = (!network.train.full_precision).then_some(budget);
+                    let layer = Recurrent::new(*cell, sizes, budget, rng);
                     Layer::Recurrent(Box::new(Rows::new(layer, step.input.pixels())))
                 }
                 Op::Last => Layer::AveragePool(Windows::last(step.input)),

@@ -19,7 +19,6 @@ use crate::network::{self, Bits, Network};
 use crate::recurrent::Cell;
 use crate::shape::Join;
 use crate::train::cells::Units;
-use crate::train::linear::Products;
 use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, format_of, power, requantiser};
 use crate::train::recurrent::{Recurrent, order, readers};
@@ -197,22 +196,18 @@ fn fold_gates(layer: &Recurrent<f32>, bits: &Bits, input_frac: i32) -> FrozenLay
     let first = [(0, 1.0), (n_in, power(input_frac - hidden.frac))];
     for ((linear, (first, unit)), gates) in linears.into_iter().zip(first).zip(readers(cell)) {
         // An invariant: full-precision networks have no integers.
-        let Some(Products { a: factors, w_c: c }) = &linear.products else {
-            unreachable!("an SPN has products")
-        };
-        let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
-        let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
-        let r = t_c.ncols();
+        let Some(spn) = linear.ternary() else { unreachable!("an SPN has products") };
+        let r = spn.w_c.ncols();
         for (group, gate) in gates.enumerate() {
             for j in 0..r {
                 let i = group * r + j;
-                let columns = first..first + t_b.ncols();
-                w_b.slice_mut(s![row, columns]).assign(&t_b.row(i).mapv(f64::from));
+                let columns = first..first + spn.w_b.ncols();
+                w_b.slice_mut(s![row, columns]).assign(&spn.w_b.row(i).mapv(f64::from));
                 let to = order[gate] * n..(order[gate] + 1) * n;
-                let from = t_c.slice(s![group * n..(group + 1) * n, j]);
+                let from = spn.w_c.slice(s![group * n..(group + 1) * n, j]);
                 w_c.slice_mut(s![to, row]).assign(&from.mapv(f64::from));
-                a[[0, row]] = f64::from(factors.value[[0, i]]);
-                units[row] = scales_b[i] * scales_c[j] * unit;
+                a[[0, row]] = spn.a[i];
+                units[row] = spn.scales[i] * unit;
                 row += 1;
             }
         }

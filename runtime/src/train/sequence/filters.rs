@@ -91,6 +91,21 @@ impl<T: Real> Filters<T> {
         Filters { elements, length, w_b, a, bias: Parameter::vector(n, 0.0) }
     }
 
+    /// Takes over the matrices and the bias of filters of the same sizes; false where they differ.
+    pub fn take_matrices(&mut self, from: &Filters<T>) -> bool {
+        let sizes = |filters: &Filters<T>| -> Vec<_> {
+            filters.w_b.iter().map(|(width, w)| (*width, w.weights.value.dim())).collect()
+        };
+        let same = sizes(self) == sizes(from);
+        if same {
+            for ((_, to), (_, from)) in self.w_b.iter_mut().zip(&from.w_b) {
+                to.weights.value.assign(&from.weights.value);
+            }
+            self.bias.value.assign(&from.bias.value);
+        }
+        same
+    }
+
     /// The size n: filters.
     pub fn outputs(&self) -> usize {
         self.bias.value.ncols()

@@ -108,9 +108,17 @@ impl Learner for SequenceLearner {
         let shapes = |c: &mut Checkpoint<Weights>| -> Vec<_> {
             c.weights.float.parameters().map(|(n, p, _)| (n, p.value.dim())).collect()
         };
-        if shapes(&mut other) != shapes(run) || other.symbols() != run.symbols() {
-            return Err(Error::input(place, "is a network of other layers or characters")
-                .help("begin from a run of the same description"));
+        let foreign = || {
+            Error::input(place, "is a network of other layers or characters")
+                .help("begin from a run of the same description")
+        };
+        if other.symbols() != run.symbols() {
+            return Err(foreign());
+        }
+        if shapes(&mut other) != shapes(run) {
+            let mut rng = generator(run.network.train.seed, Stream::Factors);
+            let (to, from) = (&mut run.weights.float, &mut other.weights.float);
+            return to.factorise(from, &mut rng).then_some(None).ok_or_else(foreign);
         }
         for ((_, to, _), (_, from, _)) in
             run.weights.float.parameters().zip(other.weights.float.parameters())

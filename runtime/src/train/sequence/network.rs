@@ -8,7 +8,7 @@
 use super::filters::{Best, Filters};
 use crate::network::plan::{Gates, Op};
 use crate::network::{Network, Quantiser, Recipe};
-use crate::train::linear::{Kept, Linear};
+use crate::train::linear::{Budget, Kept, Linear};
 use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
 use crate::train::matmul::{Into, Real};
 use crate::train::optimiser::{Parameter, Rule};
@@ -105,7 +105,7 @@ impl<T: Real> Sequence<T> {
         let mut layers = vec![];
         for step in &steps {
             let (n_in, n_out) = (step.input.elements(), step.output.elements());
-            let r = |r: usize| (!full_precision).then_some(r);
+            let budget = |r: usize, plain| (!full_precision).then_some(Budget { r, plain });
             layers.push(match &step.op {
                 Op::Embedding { rows } => {
                     let units = step.output.channels;
@@ -118,19 +118,20 @@ impl<T: Real> Sequence<T> {
                     let size = (step.input.pixels(), step.input.channels);
                     Layer::CharCnn(Box::new(Filters::new(size, filters, full_precision, rng)))
                 }
-                Op::Highway(Gates { r: budget, .. }) => {
-                    let linear = Linear::new((n_in, n_out), 2, r(*budget), 1.0 / 3.0, rng);
+                &Op::Highway(Gates { r, plain, .. }) => {
+                    let linear = Linear::new((n_in, n_out), 2, budget(r, plain), 1.0 / 3.0, rng);
                     let mut bias = Parameter::vector(2 * n_out, 0.0);
                     // What enters goes through at first (Srivastava et al. 2015).
                     bias.value.slice_mut(s![.., ..n_out]).fill(T::real(-2.0));
                     Layer::Highway(linear, bias)
                 }
-                Op::Recurrent(cell, _, Gates { r: budget, .. }) => {
-                    let layer = Recurrent::new(*cell, (n_in, n_out), r(*budget), rng);
+                &Op::Recurrent(cell, _, Gates { r, plain, .. }) => {
+                    let layer = Recurrent::new(cell, (n_in, n_out), budget(r, plain), rng);
                     Layer::Recurrent(Box::new(layer))
                 }
                 Op::Linear(linear) => {
-                    let spn = Linear::new((n_in, n_out), 1, r(linear.r), 1.0 / 3.0, rng);
+                    let budget = budget(linear.r, linear.plain);
+                    let spn = Linear::new((n_in, n_out), 1, budget, 1.0 / 3.0, rng);
                     Layer::Dense(spn, Parameter::vector(n_out, 0.0), step.relu)
                 }
                 op => unreachable!("{op:?} is refused by the trainer"),
@@ -552,6 +553,35 @@ fn highway_back<T: Real>(
             dgates[[row, n + j]] = if h > T::zero() { d * t } else { T::zero() };
             dx[[row, j]] = d * (T::one() - t);
         }
+    }
+}
+
+impl Sequence<f32> {
+    /// Begins at factors of the matrices of a network in full precision; false where that has other
+    /// layers, or is none.
+    pub fn factorise(&mut self, from: &Sequence<f32>, rng: &mut impl Rng) -> bool {
+        fn assign(to: &mut Parameter<f32>, from: &Parameter<f32>) -> bool {
+            let same = to.value.dim() == from.value.dim();
+            if same {
+                to.value.assign(&from.value);
+            }
+            same
+        }
+        self.layers.len() == from.layers.len()
+            && self.layers.iter_mut().zip(&from.layers).all(|pair| match pair {
+                (Layer::Embedding(to), Layer::Embedding(from)) => assign(to, from),
+                (Layer::CharCnn(to), Layer::CharCnn(from)) => to.take_matrices(from),
+                (Layer::Highway(to, bias), Layer::Highway(from, own))
+                | (Layer::Dense(to, bias, _), Layer::Dense(from, own, _)) => {
+                    assign(bias, own) && to.factorise(from, rng)
+                }
+                (Layer::Recurrent(to), Layer::Recurrent(from)) => {
+                    assign(&mut to.bias, &from.bias)
+                        && to.x.factorise(&from.x, rng)
+                        && to.h.factorise(&from.h, rng)
+                }
+                _ => false,
+            })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network, Quantiser};
 use crate::recurrent::{Along, Cell};
 use crate::train::cells::{GATE_RANGE, Units};
-use crate::train::linear::{Linear, Products};
+use crate::train::linear::{Linear, Ternary};
 use crate::train::quantise::{best_frac, coefficient, power};
 use crate::train::recurrent::{order, readers};
 use crate::train::streams::{Stream, generator};
@@ -211,21 +211,16 @@ fn dense(
     let mut first = 0;
     for (linear, frac, places) in parts {
         // An invariant: full-precision networks have no integers.
-        let Some(Products { a, w_c: c }) = &linear.products else {
+        let Some(Ternary { w_b: t_b, w_c: t_c, a, scales }) = linear.ternary() else {
             unreachable!("an SPN has products")
         };
-        let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
-        let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
         let (r, groups) = (t_c.ncols(), linear.groups());
         let n = t_c.nrows() / groups;
         let up = power(product_frac - frac);
         for i in 0..groups * r {
             let (group, j) = (i / r, i % r);
-            let (a, t) = coefficient(
-                f64::from(a.value[[0, i]]) * scales_b[i] * scales_c[j] * up,
-                bits.coefficients,
-                bits.coefficient_terms,
-            );
+            let (a, t) =
+                coefficient(a[i] * scales[i] * up, bits.coefficients, bits.coefficient_terms);
             let (mut column, place) = (Array2::<i8>::zeros((n_out, 1)), places[group]);
             column
                 .slice_mut(s![place * n..(place + 1) * n, 0])

@@ -51,13 +51,14 @@ struct Phase {
 pub struct Room<T> {
     image: Vec<T>,
     gradient: Vec<T>,
+    row: Vec<T>,
     /// `[columns, width]`: the gradient of the matrix, turned.
     weights: Vec<T>,
 }
 
 impl<T> Default for Room<T> {
     fn default() -> Self {
-        Room { image: vec![], gradient: vec![], weights: vec![] }
+        Room { image: vec![], gradient: vec![], row: vec![], weights: vec![] }
     }
 }
 
@@ -208,11 +209,12 @@ impl Direct {
     }
 
     /// Takes dL/du of one sample, `[patches, r]`, to that of W_b, which it adds to the sum, and to
-    /// dL/dx, `[elements]`, where asked for.
+    /// dL/dx, `[elements]`, where asked for. `finish` is given each row of patches, and the place of
+    /// its first number, and does what is left to do to it.
     pub fn back<T: Real>(
         &self,
         x: &[T],
-        du: &[T],
+        (du, finish): (&[T], impl Fn(&mut [T], usize)),
         room: &mut Room<T>,
         dx: Option<(&mut [T], &Packed<T>, Into)>,
     ) {
@@ -220,13 +222,18 @@ impl Direct {
         let (size, lead) = self.gradient;
         let (row, from) = (size.w * self.width, (lead.h * size.w + lead.w) * self.width);
         room.gradient.resize(size.area() * self.width, T::zero());
-        let rows = room.gradient[from..].chunks_mut(row);
-        for (to, from) in rows.zip(du.chunks(across * self.r)) {
+        let length = across * self.r;
+        room.row.resize(length, T::zero());
+        let rows = room.gradient[from..].chunks_mut(row).zip(du.chunks(length));
+        for (first, (to, from)) in (0..).step_by(length).zip(rows) {
             if self.r == self.width {
-                to[..from.len()].copy_from_slice(from);
+                to[..length].copy_from_slice(from);
+                finish(&mut to[..length], first);
                 continue;
             }
-            for (to, from) in to.chunks_mut(self.width).zip(from.chunks(self.r)) {
+            room.row.copy_from_slice(from);
+            finish(&mut room.row, first);
+            for (to, from) in to.chunks_mut(self.width).zip(room.row.chunks(self.r)) {
                 to[..self.r].copy_from_slice(from);
             }
         }
@@ -572,10 +579,19 @@ mod tests {
                     );
                     direct.clear(&mut room);
                     let asked = Some((&mut dx[..], &back, into));
-                    direct.back(&x, du.as_slice().unwrap(), &mut room, asked);
+                    // What is left to do turns the signs back.
+                    let turned = du.mapv(|d| -d);
+                    let finish = |row: &mut [T], first: usize| {
+                        for (d, due) in row.iter_mut().zip(&turned.as_slice().unwrap()[first..]) {
+                            assert_eq!(d, due);
+                            *d = -*d;
+                        }
+                    };
+                    let du = (turned.as_slice().unwrap(), finish);
+                    direct.back(&x, du, &mut room, asked);
                     assert_eq!(dx, due, "{seed}: {patches:?}");
                 }
-                direct.back(&x, du.as_slice().unwrap(), &mut room, None);
+                direct.back(&x, (du.as_slice().unwrap(), |_: &mut [T], _| ()), &mut room, None);
                 let mut gradient = Array2::zeros((r, columns));
                 direct.weights(&room, &mut gradient);
                 assert_eq!(gradient, du.t().dot(&windows) * T::real(2.0), "{seed}: {patches:?}");

@@ -197,15 +197,14 @@ impl<T: Real> Spn<T> {
                 let mut dx = dx.as_deref_mut().map(|dx| dx.chunks_mut(inputs));
                 let samples = patches.per_sample() * r;
                 let samples = du.chunks(samples).zip(u.chunks(samples)).zip(x.chunks(inputs));
-                for ((mut du, u), x) in samples {
-                    if let Some(gradient) = &through_norm {
-                        piece.v.clear();
-                        piece.v.extend_from_slice(du);
-                        gradient.apply(&mut piece.v, u);
-                        du = &piece.v;
-                    }
+                for ((du, u), x) in samples {
+                    let finish = |row: &mut [T], first: usize| {
+                        if let Some(gradient) = &through_norm {
+                            gradient.apply(row, &u[first..first + row.len()]);
+                        }
+                    };
                     let dx = dx.as_mut().and_then(|dx| Some((dx.next()?, w_b, into_dx)));
-                    direct.back(x, du, &mut piece.room, dx);
+                    direct.back(x, (du, finish), &mut piece.room, dx);
                 }
                 direct.weights(&piece.room, &mut piece.d_w_b);
                 return;
