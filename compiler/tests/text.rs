@@ -179,8 +179,8 @@ layers = [
     { embedding = { rows = 24, units = 4 } },
     { char_cnn = { filters = [4, 6, 4] } },
     { highway = {} },
-    { lstm = { units = 8, r = 12 } },
-    { dense = { units = 7, r = 10 } },
+    { lstm = { units = 8, plain = true } },
+    { dense = { units = 7, plain = true } },
 ]
 [train]
 batch = 8

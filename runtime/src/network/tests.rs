@@ -649,7 +649,7 @@ fn errors() {
     let of_sequences = [
         ("{ highway = {} }", "{ conv2d = { channels = 4, kernel = 1 } }"),
         ("{ highway = {} }", "{ residual = { body = [{ dense = { units = 8 } }] } }"),
-        ("{ dense = { units = 9 } }", "{ dense = { units = 9, plain = true } }"),
+        ("lstm = { ", "lstm = { plain = true, r = 5, "),
         ("    { embedding = { rows = 9, units = 8 } },\n", ""),
         ("[1]", "[5]"),
         ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),

@@ -705,7 +705,7 @@ layers = [
     "relu",
     { lstm = { units = 3, r = 2 } },
     { concat = { body = [{ conv1d = { channels = 2, kernel = 1, r = 3 } }] } },
-    { gru = { units = 2, r = 3, bidirectional = true } },
+    { gru = { units = 2, plain = true, bidirectional = true } },
     "last",
     { dense = { units = 3, r = 5 } },
 ]

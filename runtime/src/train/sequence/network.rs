@@ -764,7 +764,8 @@ layers = [
     { dense = { units = 6, r = 5 } },
     "relu",
     { lstm = { units = 3, r = 6 } },
-    { dense = { units = 7, r = 4 } },
+    { gru = { units = 4, plain = true } },
+    { dense = { units = 7, plain = true } },
 ]
 "#;
         let mut network = Network::parse("t", text).unwrap();
@@ -904,6 +905,35 @@ layers = [
         net.update(Rule::new(&network.train, &network.train.frozen, 0, 10));
         for ((name, was, of_a_matrix), (_, is, _)) in before.into_iter().zip(values(&mut net)) {
             assert_eq!(was == is, of_a_matrix, "{name}");
+        }
+    }
+
+    /// Where r reaches the rank, and where W_c is the identity.
+    #[test]
+    fn factors_compute_what_the_matrices_do() {
+        for of_words in [false, true] {
+            let network = |full_precision| {
+                let mut network = if of_words {
+                    network_of_words(full_precision)
+                } else {
+                    network(full_precision)
+                };
+                network.set_ratio(2.0);
+                network
+            };
+            let mut rng = ChaCha8Rng::seed_from_u64(7);
+            let mut fresh = |full_precision| {
+                let network = network(full_precision);
+                Sequence::<f32>::new(&network, inputs(&network), &mut rng)
+            };
+            let (full, mut factors, other) = (fresh(true), fresh(false), fresh(false));
+            assert!(factors.factorise(&full, &mut ChaCha8Rng::seed_from_u64(8)));
+            let (tokens, _) = windows(&text(), 4, 8).next().unwrap();
+            let x = Tokens { tokens: &tokens, sequences: 4 };
+            let outputs = |net: &Sequence<f32>| net.evaluate(x, &mut net.start(4));
+            let apart = (&outputs(&full) - &outputs(&factors)).fold(0.0f32, |a, v| a.max(v.abs()));
+            assert!(apart < 1e-4, "{apart}");
+            assert!(!factors.factorise(&other, &mut ChaCha8Rng::seed_from_u64(8)));
         }
     }
 
