@@ -1,6 +1,6 @@
 //! The command `strassenc sweep`.
 
-use super::train::{Training, Watch, train};
+use super::train::{Training, Watch, share_out, train};
 use super::{INTERRUPTED, numbers, output, verilog};
 use ndarray::s;
 use serde::Serialize;
@@ -50,6 +50,7 @@ const SVG: &str = "sweep.svg";
 #[command(after_help = "Examples:
   strassenc sweep digits --ratio 1/2,1,2                  into sweeps/digits
   strassenc sweep fashion-cnn --ratio 1/4,1/2,1,2 --p 1,2 --from full --teacher full -o sweep
+  strassenc sweep fashion-cnn --budget 4000,8000,16000 --from full --teacher full
   strassenc sweep mnist --threshold 0.7,1.2 --epochs 5,10,2
   strassenc sweep digits --ratio 1/2,1,2,4 --resume       go on after Ctrl-C, or with more points
   strassenc sweep digits --ratio 1/2,1 --list             a JSON line for each point
@@ -66,6 +67,16 @@ pub struct Args {
     /// it; the last layer takes at least as many as it has outputs, plain layers stay as they are
     #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = numbers::fraction)]
     ratio: Vec<f64>,
+    /// Multiplications of an inference: r of each linear layer is chosen, as by `train --budget`, such
+    /// that the layers together lose least of --from, a run in full precision
+    #[arg(
+        long,
+        value_name = "MULTIPLICATIONS,…",
+        value_delimiter = ',',
+        requires = "from",
+        conflicts_with = "ratio"
+    )]
+    budget: Vec<u32>,
     /// Output patches of P×P pixels, of every convolution, plain ones excepted
     #[arg(long, value_name = "P,…", value_delimiter = ',')]
     p: Vec<u32>,
@@ -126,10 +137,11 @@ pub fn run(args: Args) -> Result<()> {
     }
     args.training.apply(&mut network)?;
     network.validate()?;
-    let p = args.p.iter().map(|&p| p.into()).collect();
+    let whole = |list: &[u32]| list.iter().map(|&p| p.into()).collect();
     let lists = [
+        (Axis::Budget, whole(&args.budget)),
         (Axis::Ratio, args.ratio.clone()),
-        (Axis::P, p),
+        (Axis::P, whole(&args.p)),
         (Axis::Threshold, args.threshold.clone()),
         (Axis::AdderPenalty, args.adder_penalty.clone()),
     ];
@@ -215,7 +227,9 @@ fn are_different(points: &[(Choices, Network)]) -> Result<()> {
     for (i, (choices, network)) in points.iter().enumerate() {
         let plan = network.plan()?;
         for (other, earlier) in &points[..i] {
-            if network.train != earlier.train || plan != earlier.plan()? {
+            let budget = |choices: &Choices| choices.0.get(&Axis::Budget).copied();
+            let shares = budget(choices) != budget(other);
+            if shares || network.train != earlier.train || plan != earlier.plan()? {
                 continue;
             }
             let differs = |(axis, value): (&Axis, &f64)| {
@@ -393,8 +407,12 @@ fn point(
     let run = choices.name();
     let folder = folder.join(&run);
     let start = if folder.join(CHECKPOINT).is_file() { Start::Resume } else { Start::New };
+    let mut network = network.clone();
+    if let Some(total) = choices.0.get(&Axis::Budget) {
+        share_out(&mut network, data, &args.training, *total as u64, (&folder, start))?;
+    }
     let (summary, _) = train::<ImageLearner>(
-        network,
+        &network,
         data,
         &folder,
         start,

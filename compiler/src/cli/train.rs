@@ -308,7 +308,7 @@ pub fn run(args: Args) -> Result<()> {
     } else {
         let data = args.training.load(&network)?;
         if let Some(total) = args.budget {
-            shares = share_out(&mut network, &data, &args.training, total, &description, start)?;
+            shares = share_out(&mut network, &data, &args.training, total, (&folder, start))?;
         }
         (data.name.clone(), train::<ImageLearner>(&network, &data, &folder, start, sources, watch)?)
     };
@@ -336,15 +336,16 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Gives the layers of a network their shares of a budget; a run that goes on has them already.
-fn share_out(
+/// Gives the layers of a network their shares of a budget; a run in the folder that goes on has them
+/// already.
+pub fn share_out(
     network: &mut Network,
     data: &DataSet,
     training: &Training,
     total: u64,
-    description: &Path,
-    start: Start,
+    (folder, start): (&Path, Start),
 ) -> Result<Vec<Share>> {
+    let description = folder.join(train::NETWORK);
     if start == Start::Resume && description.is_file() {
         network.layers = network::find(&description.to_string_lossy())?.layers;
         return Ok(vec![]);

@@ -17,6 +17,9 @@ use strassenc_runtime::{Error, Network, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
+    /// Multiplications of an inference, which are shared out among the layers once the data are
+    /// there.
+    Budget,
     /// r over the outputs, of every linear layer: [`Network::set_ratio`].
     Ratio,
     /// Output patches of convolutions: [`Network::set_p`].
@@ -30,11 +33,13 @@ pub enum Axis {
 
 impl Axis {
     /// All axes, in order.
-    pub const ALL: [Axis; 4] = [Axis::Ratio, Axis::P, Axis::Threshold, Axis::AdderPenalty];
+    pub const ALL: [Axis; 5] =
+        [Axis::Budget, Axis::Ratio, Axis::P, Axis::Threshold, Axis::AdderPenalty];
 
     /// The name that it has in folders, columns and options.
     pub fn name(self) -> &'static str {
         match self {
+            Axis::Budget => "budget",
             Axis::Ratio => "ratio",
             Axis::P => "p",
             Axis::Threshold => "threshold",
@@ -54,6 +59,7 @@ impl Axis {
     /// Changes a network.
     fn set(self, network: &mut Network, value: f64) {
         match self {
+            Axis::Budget => {}
             Axis::Ratio => network.set_ratio(value),
             // A number that is too large to be a usize saturates, and is refused as any that is out
             // of range.
@@ -113,7 +119,7 @@ impl Choices {
         Ok(all)
     }
 
-    /// The network with these choices.
+    /// The network with these choices, without any budget's shares.
     ///
     /// # Errors
     /// Where there is no such network; the place names the point.
@@ -329,8 +335,14 @@ mod tests {
             naive_additions: 1_814_073_344,
             additions: 181_407_334,
         };
-        let value = |axis| if axis == Axis::P { 2.0 } else { 0.25 };
-        let choices = Choices(Axis::ALL.into_iter().map(|axis| (axis, value(axis))).collect());
+        let value = |axis| match axis {
+            Axis::P => 2.0,
+            Axis::Budget => 1_814_073_344.0,
+            _ => 0.25,
+        };
+        // A budget stands in the place of a ratio.
+        let axes = Axis::ALL.into_iter().filter(|axis| *axis != Axis::Ratio);
+        let choices = Choices(axes.map(|axis| (axis, value(axis))).collect());
         let point = Point {
             run: choices.name(),
             choices,

@@ -91,6 +91,11 @@ impl<T: Real> Linear<T> {
         if self.products.is_some() { self.w_b.weights.value.nrows() } else { 0 }
     }
 
+    /// How many [`parameters`](Self::parameters) there are.
+    pub fn tensors(&self) -> usize {
+        self.matrices().count() + usize::from(self.products.is_some())
+    }
+
     /// Zeros of the shapes of the [`parameters`](Self::parameters).
     pub fn gradients(&self) -> Vec<Array2<T>> {
         let mut all = vec![Array2::zeros(self.w_b.weights.value.dim())];

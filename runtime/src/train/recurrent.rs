@@ -257,9 +257,8 @@ impl<T: Real> Recurrent<T> {
             let dgates = dgates.slice(s![now, from_h.clone()]);
             self.h.backward(dgates, du, dm, Some((dh.view_mut(), into)));
         }
-        let count = if self.x.products.is_some() { 3 } else { 1 };
-        let (to_x, rest) = gradients.split_at_mut(count);
-        let (to_h, bias) = rest.split_at_mut(count);
+        let (to_x, rest) = gradients.split_at_mut(self.x.tensors());
+        let (to_h, bias) = rest.split_at_mut(self.h.tensors());
         column_sums(dgates, &mut bias[0]);
         let (of_gates_x, of_gates_h) = (dgates.slice(s![.., from_x]), dgates.slice(s![.., from_h]));
         self.h.weight_gradients(state[1].slice(s![..rows, ..]), of_h, of_gates_h, to_h);
