@@ -190,7 +190,7 @@ fn least(layers: &[Vec<Share>], total: u64) -> Option<Vec<Share>> {
         needed -= shares.first()?.multiplications;
         let mut all: Vec<_> = front
             .iter()
-            .flat_map(|(cost, loss, choice)| {
+            .flat_map(|(cost, damage, choice)| {
                 shares.iter().enumerate().map(move |(k, share)| {
                     (cost + share.multiplications, loss + share.loss, (choice, k))
                 })

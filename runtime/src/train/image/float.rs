@@ -705,7 +705,7 @@ layers = [
     "relu",
     { lstm = { units = 3, r = 2 } },
     { concat = { body = [{ conv1d = { channels = 2, kernel = 1, r = 3 } }] } },
-    { gru = { units = 2, plain = true, bidirectional = true } },
+    { gru = { units = 2, r = 3, bidirectional = true } },
     "last",
     { dense = { units = 3, r = 5 } },
 ]
@@ -779,7 +779,7 @@ input = { shape = [12, 3], bits = 8, frac = 8 }
 layers = [
     { head = { name = "early", layers = [
         "reverse",
-        { lstm = { units = 2, r = 2 } },
+        { lstm = { units = 2, plain = true } },
         { dense = { units = 3, r = 4 } },
     ] } },
     { dense = { units = 1 } },
