@@ -33,6 +33,8 @@ pub struct Share {
 
 /// Samples that layers are measured on.
 const SAMPLES: usize = 256;
+/// The largest loss that is told apart from a larger one.
+const LOST: f64 = 0.999;
 /// r over the outputs of a layer, in eighths, that are tried.
 const EIGHTHS: [usize; 13] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
 
@@ -43,7 +45,8 @@ const EIGHTHS: [usize; 13] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
 ///
 /// A layer is measured by itself, on samples that reach it in the full-precision network: factors
 /// of its matrix are made ternary, and what no scale and offset of a channel makes up for is its
-/// loss. Relative losses of layers add up, so it is their sum that is made least, exactly.
+/// loss. What is left behind one layer is what the next one can lose of, so it is the product of
+/// what is left that is made largest, exactly.
 ///
 /// # Errors
 /// Where the run does not fit, or the budget is less than the layers need at least; what `next`
@@ -178,7 +181,15 @@ fn lost(y: ArrayView2<f32>, z: ArrayView2<f32>, channels: usize) -> f64 {
     sum / f64::from(count.max(1))
 }
 
-/// One share of each layer with the least sum of losses, and `total` multiplications at most; none
+impl Share {
+    /// -ln of what is left: that of all layers together is the sum.
+    fn damage(&self) -> f64 {
+        // A layer that is lost wholly is no end: training may find what factors do not have.
+        -(1.0 - self.loss.min(LOST)).ln()
+    }
+}
+
+/// One share of each layer with the least sum of damages, and `total` multiplications at most; none
 /// where there is none. Of several, the one of the fewest multiplications.
 fn least(layers: &[Vec<Share>], total: u64) -> Option<Vec<Share>> {
     // Choices for the layers so far of which none costs less and does less damage than another, the
