@@ -1366,11 +1366,11 @@ impl Network {
 
     /// Whether its layers are those that a network of sequences can have.
     fn check_sequence(&self) -> Result<(), Violation> {
-        let known = |layer: &Layer| match layer {
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) => true,
-            Layer::Lstm(_) | Layer::Gru(_) => true,
-            Layer::Relu | Layer::Flatten | Layer::Dense(_) => true,
-            _ => false,
+        let known = |layer: &Layer| {
+            let linear = matches!(layer, Layer::Dense(_) | Layer::Relu | Layer::Flatten);
+            let of_words = matches!(layer, Layer::CharCnn(_) | Layer::Highway(_));
+            let recurrent = matches!(layer, Layer::Lstm(_) | Layer::Gru(_));
+            linear || of_words || recurrent || matches!(layer, Layer::Embedding(_))
         };
         let at = |i| Place::new("layers").index(i);
         if let Some(i) = self.layers.iter().position(|layer| !known(layer)) {
