@@ -1367,10 +1367,18 @@ impl Network {
     /// Whether its layers are those that a network of sequences can have.
     fn check_sequence(&self) -> Result<(), Violation> {
         let known = |layer: &Layer| {
-            let linear = matches!(layer, Layer::Dense(_) | Layer::Relu | Layer::Flatten);
-            let of_words = matches!(layer, Layer::CharCnn(_) | Layer::Highway(_));
-            let recurrent = matches!(layer, Layer::Lstm(_) | Layer::Gru(_));
-            linear || of_words || recurrent || matches!(layer, Layer::Embedding(_))
+            use Layer::*;
+            matches!(
+                layer,
+                Embedding(_)
+                    | CharCnn(_)
+                    | Highway(_)
+                    | Lstm(_)
+                    | Gru(_)
+                    | Dense(_)
+                    | Relu
+                    | Flatten
+            )
         };
         let at = |i| Place::new("layers").index(i);
         if let Some(i) = self.layers.iter().position(|layer| !known(layer)) {
