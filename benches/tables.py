@@ -111,7 +111,7 @@ def row(name: str, folder: Path, args: argparse.Namespace) -> None:
     for seed in range(1, args.seeds + 1):
         own = ["train", network, "--seed", str(seed)]
         full.append(run(*own, "--full-precision", "-o", f"full{seed}")["test_accuracy_float"])
-        counts = run(*own, "-o", f"run{seed}")
+        counts = run(*own, "--from", f"full{seed}", "-o", f"run{seed}")
         integer.append(counts["test_accuracy_integer"])
     run("verilog", f"run{args.seeds}", "-o", "core")
     luts = run("report", "core")["total"]["luts"]

@@ -74,27 +74,40 @@ fn killed_at_any_moment_is_uninterrupted() {
     let parts = path.join("parts");
     let resumed =
         || if parts.join("checkpoint.safetensors").exists() { &["--resume"][..] } else { &[] };
-    let (mut met, mut done) = (0, false);
-    for kill in 0..KILLS {
-        if kill == KILLS / 2 {
-            // What a kill leaves that meets a file being written, in case none has.
-            std::fs::write(parts.join(".strassenc-left"), "half").unwrap();
+    // What it took is what it takes only while as much else runs: where training is done too soon,
+    // all begins again, with shorter lives.
+    let mut life = whole / 6;
+    let mut done;
+    loop {
+        let mut met = 0;
+        done = false;
+        for kill in 0..KILLS {
+            if kill == KILLS / 2 {
+                // What a kill leaves that meets a file being written, in case none has.
+                std::fs::write(parts.join(".strassenc-left"), "half").unwrap();
+            }
+            let most = if kill % 3 == 0 { Duration::from_millis(50) } else { life };
+            let mut child = command(path, &[&arguments[..], &["-o", "parts"], resumed()].concat())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(most.mul_f64(rng.random_range(0.0..1.0)));
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(!error.contains("error["), "kill {kill}: {error}");
+            done = output.status.success();
+            if done {
+                break;
+            }
+            met += 1;
         }
-        let most = if kill % 3 == 0 { Duration::from_millis(50) } else { whole / 6 };
-        let mut child =
-            command(path, &[&arguments[..], &["-o", "parts"], resumed()].concat()).spawn().unwrap();
-        std::thread::sleep(most.mul_f64(rng.random_range(0.0..1.0)));
-        child.kill().unwrap();
-        let output = child.wait_with_output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!error.contains("error["), "kill {kill}: {error}");
-        done = output.status.success();
-        if done {
+        if met >= 10 {
             break;
         }
-        met += 1;
+        life /= 2;
+        assert!(life > Duration::from_millis(1), "{met} kills met a training");
+        std::fs::remove_dir_all(&parts).unwrap();
     }
-    assert!(met >= 10, "{met} kills met a training");
     if !done {
         trained(path, &[&arguments[..], &["-o", "parts"], resumed()].concat());
     }

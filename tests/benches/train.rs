@@ -24,11 +24,12 @@ options, each with its default:
   --json           a line of JSON a window
   --stdin          a window for each line of standard input instead, until it ends";
 
-const NETWORKS: [(&str, &str); 4] = [
+const NETWORKS: [(&str, &str); 5] = [
     ("mnist", include_str!("../../runtime/networks/mnist.toml")),
     ("cnn", include_str!("../../benches/networks/cnn.toml")),
     ("dense", include_str!("../../benches/networks/dense.toml")),
     ("lstm", include_str!("../../benches/networks/lstm.toml")),
+    ("resnet20", include_str!("../../benches/networks/resnet20.toml")),
 ];
 
 /// Steps of an epoch.

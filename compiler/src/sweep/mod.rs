@@ -337,7 +337,7 @@ mod tests {
         };
         let value = |axis| match axis {
             Axis::P => 2.0,
-            Axis::Budget => 1_814_073_344.0,
+            Axis::Budget => 9_999_999.0,
             _ => 0.25,
         };
         // A budget stands in the place of a ratio.

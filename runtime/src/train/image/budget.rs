@@ -9,6 +9,7 @@ use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::network::plan::{self, Linear, Op, Step};
+use crate::shape::Shape;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::schedule::Learner;
 use crate::train::streams::{Stream, generator};
@@ -69,7 +70,11 @@ pub fn share(
     let run = Checkpoint::start(network.clone(), ImageLearner::identity(data), own);
     ImageLearner::check_layers(&run, &other, &place)?;
     let samples = learner.calibration(&network.train, SAMPLES);
-    let steps = network.plan()?;
+    let mut steps = network.plan()?;
+    if let (true, Some(first)) = (network.is_of_vectors(), steps.first_mut()) {
+        // Inputs that never change are left out.
+        first.input = Shape::vector(other.weights.live.len());
+    }
     let measured = measure(network, &steps, &mut other.weights.float, samples.view(), next)?;
     // Layers whose r is not free take what they take.
     let is_free = |step: &&Step| measured.iter().any(|shares| shares[0].name == step.name);
