@@ -457,8 +457,8 @@ const PROOFS: &[Proof] = &[
         faults: &[
             Fault {
                 parameters: "-set LANES 2 -set WORDS 2 -set K 1",
-                from: "entry[BITS-1] & !first",
-                to: "entry[BITS-1]",
+                from: "entry & {BITS{!first}}",
+                to: "entry",
             },
             Fault {
                 parameters: "-set LANES 2 -set WORDS 2 -set K 1",
