@@ -2,7 +2,7 @@
 """Compares training with PyTorch on CPUs: how fast it goes, and whether the gradients are the same.
 
     python3 -m venv .venv && .venv/bin/pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
-    .venv/bin/python benches/pytorch.py                     throughput on the three networks, on 1 thread and on 2
+    .venv/bin/python benches/pytorch.py                     throughput on four networks, on 1 thread and on 2
     .venv/bin/python benches/pytorch.py --network lstm --phase plain   without SPNs, against torch.nn.LSTM
     .venv/bin/python benches/pytorch.py --network cnn --threads 2 --windows 9 --json
     .venv/bin/python benches/pytorch.py --gradients         every gradient of one step, in both float phases
@@ -44,7 +44,7 @@ except ImportError as e:
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ROOT / "benches" / "networks"
 # Those that throughput is measured on; gradients are compared on all.
-TIMED = ["cnn", "dense", "lstm"]
+TIMED = ["cnn", "dense", "lstm", "resnet20"]
 THRESHOLD = 0.7
 # The line of the descriptions that a recipe of single steps replaces.
 RECIPE = 'train = { optimiser = "sgd", momentum = 0.9 }'
@@ -97,7 +97,7 @@ class Linear(nn.Module):
         self.kernel, self.stride, self.pad = (layer.get(k, d) for k, d in [("kernel", 1), ("stride", 1), ("pad", 0)])
         self.p, self.groups = layer.get("p", 1), layer.get("groups", 1)
         plain = layer.get("plain", False)
-        r = self.outputs if plain else layer["r"]
+        r = self.outputs if plain else layer.get("r", self.outputs)
         if dense:
             self.shape = 1, 1, self.outputs
             columns = height * width * channels
@@ -448,7 +448,7 @@ def throughput(args):
             sys.exit(f"{name}: only lstm is compared without SPNs")
         for threads in args.threads:
             layouts = {"channels first": torch.contiguous_format}
-            if name == "cnn":
+            if name in ("cnn", "resnet20"):
                 layouts["channels last"] = torch.channels_last
             ours = Ours(program, name, args.phase, threads, args)
             if name == "lstm":
@@ -549,7 +549,7 @@ def main():
     images = [name for name in names if name != "lstm"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gradients", action="store_true", help="compare gradients instead of throughput")
-    parser.add_argument("--network", nargs="+", choices=names, help="cnn, dense and lstm, with --gradients all of images, unless told")
+    parser.add_argument("--network", nargs="+", choices=names, help="all that are timed, with --gradients all of images, unless told")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--phase", choices=["full", "ternary", "plain"], default="ternary")
     parser.add_argument("--batch", type=int, default=64)
