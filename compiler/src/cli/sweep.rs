@@ -67,8 +67,8 @@ pub struct Args {
     /// it; the last layer takes at least as many as it has outputs, plain layers stay as they are
     #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = numbers::fraction)]
     ratio: Vec<f64>,
-    /// Multiplications of an inference: r of each linear layer is chosen, as by `train --budget`, such
-    /// that the layers together lose least of --from, a run in full precision
+    /// Multiplications of an inference: r of each linear layer is chosen, as by `train --budget`,
+    /// such that the layers together lose least of --from, a run in full precision
     #[arg(
         long,
         value_name = "MULTIPLICATIONS,…",

@@ -39,7 +39,7 @@ use strassenc_runtime::{Error, Kind, Model, Result};
   strassenc train mnist --epochs 2,2,1                   a quick look
   strassenc train fashion-cnn --full-precision -o full   the ordinary network, to compare with
   strassenc train fashion-cnn --from full --teacher full begin at factors of it, and learn from it
-  strassenc train fashion-cnn --budget 8000 --from full  8,000 multiplications, r of each layer chosen
+  strassenc train fashion-cnn --budget 8000 --from full  r of each layer is chosen
   strassenc train fashion-cnn --teacher net.onnx         learn from any classifier in ONNX
   strassenc train mnist --resume                         go on after Ctrl-C
   strassenc train --frozen-from core --data csv:new.csv  what that core can load, and its table
@@ -78,8 +78,8 @@ pub struct Args {
     /// has no integer model.
     #[arg(long)]
     full_precision: bool,
-    /// Share out so many multiplications of an inference: r of each linear layer is chosen, whatever
-    /// the description says of it, so that the layers together lose least of --from, a run in full
+    /// Share out so many multiplications of an inference: r of each linear layer is chosen,
+    /// whatever the description says of it, so that the layers together lose least of --from, a run in full
     /// precision; plain and recurrent layers keep theirs
     #[arg(
         long,
@@ -336,8 +336,8 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Gives the layers of a network their shares of a budget; a run in the folder that goes on has them
-/// already.
+/// Gives the layers of a network their shares of a budget; a run in the folder that goes on has
+/// them already.
 pub fn share_out(
     network: &mut Network,
     data: &DataSet,

@@ -54,8 +54,8 @@ impl<T: Real> Kept<T> {
 }
 
 impl<T: Real> Linear<T> {
-    /// Random weights; there is no budget in full precision. The outputs of inputs of variance 1 have
-    /// about `variance`.
+    /// Random weights; there is no budget in full precision. The outputs of inputs of variance 1
+    /// have about `variance`.
     pub fn new(
         (n_in, n_out): (usize, usize),
         groups: usize,

@@ -170,7 +170,7 @@ impl<T: Real> Spn<T> {
             pieces: vec![],
             collapses: false,
             collapsed: None,
-            direct: Direct::new(&patches, r).filter(|_| groups == 1),
+            direct: Direct::new(&patches, r),
             patches,
         };
         spn.collapses = step.from == [0] && spn.may_collapse();

@@ -209,8 +209,8 @@ impl Direct {
     }
 
     /// Takes dL/du of one sample, `[patches, r]`, to that of W_b, which it adds to the sum, and to
-    /// dL/dx, `[elements]`, where asked for. `finish` is given each row of patches, and the place of
-    /// its first number, and does what is left to do to it.
+    /// dL/dx, `[elements]`, where asked for. `finish` is given each row of patches, and the place
+    /// of its first number, and does what is left to do to it.
     pub fn back<T: Real>(
         &self,
         x: &[T],
