@@ -58,7 +58,13 @@ impl Network {
         let mut given = steps.iter().map(|step| r(&step.name));
         each(&mut self.layers, &mut |layer| {
             let own = match layer {
-                Layer::Dense(dense) => &mut dense.r,
+                Layer::Dense(dense) => {
+                    if let Some(r) = given.next().flatten() {
+                        // An r says more than a rank.
+                        (dense.r, dense.rank) = (Some(r), None);
+                    }
+                    return;
+                }
                 Layer::Conv2d(conv) => &mut conv.r,
                 Layer::Conv1d(conv) => &mut conv.r,
                 Layer::ConvTranspose2d(conv) => &mut conv.r,
@@ -76,14 +82,6 @@ impl Network {
             };
             if let Some(r) = given.next().flatten() {
                 *own = Some(r);
-            }
-        });
-        // An r says more than a rank.
-        each(&mut self.layers, &mut |layer| {
-            if let Layer::Dense(dense) = layer
-                && dense.r.is_some()
-            {
-                dense.rank = None;
             }
         });
         self.validate()
