@@ -198,8 +198,9 @@ pub struct Recurrent {
     /// The multiplication budget of each SPN, 1..=65536. By default `spn.ratio · units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// Whether W_c of each SPN is the identity (r = units): a ternary matrix with a coefficient per
-    /// unit. By default `spn.plain`.
+    /// Whether each unit of an SPN has products of its own, as many as the others: a sum of r /
+    /// units ternary rows with a coefficient each. r is a multiple of the units, by default the
+    /// units themselves. By default `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -224,8 +225,9 @@ pub struct Dense {
     /// products.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<f64>,
-    /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. By
-    /// default `spn.plain`.
+    /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. Over
+    /// a text, r may be a multiple of the units, as in a [`Recurrent`] layer. By default
+    /// `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.

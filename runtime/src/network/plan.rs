@@ -760,17 +760,22 @@ impl Planner<'_> {
         id
     }
 
-    /// r of a layer with this many outputs.
+    /// r of a layer with this many outputs, without a norm behind its products where `sums`.
     fn budget(
         &self,
         place: &Place,
         r: Option<usize>,
         outputs: usize,
-        plain: bool,
+        (plain, sums): (bool, bool),
     ) -> Result<usize, Violation> {
         let at = || place.clone().key("r");
         match r {
-            Some(r) if plain && r != outputs => Err(Violation::new(
+            Some(r) if plain && sums && r % outputs != 0 => Err(Violation::new(
+                at(),
+                format!("a plain layer has as many products for each of its {outputs} outputs"),
+            )
+            .help(format_args!("choose a multiple of {outputs}, or leave `r` out, or `plain`"))),
+            Some(r) if plain && !sums && r != outputs => Err(Violation::new(
                 at(),
                 format!("a plain layer has a coefficient for each of its {outputs} outputs"),
             )
@@ -789,7 +794,10 @@ impl Planner<'_> {
         within(at("rank"), rank, 1e-6..=64.0)?;
         let r = match dense.r {
             None if !plain => budget(self.spn.ratio * rank, dense.units),
-            r => self.budget(place, r, dense.units, plain)?,
+            r => {
+                let sums = self.along == Along::Inputs;
+                self.budget(place, r, dense.units, (plain, sums))?
+            }
         };
         within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
         entries(
@@ -840,7 +848,7 @@ impl Planner<'_> {
         }
         let (height, width) = self.windows(place, "kernel", reach, stride, pad, input)?;
         let plain = conv.plain.unwrap_or(self.spn.plain);
-        let r = self.budget(place, conv.r, channels, plain)?;
+        let r = self.budget(place, conv.r, channels, (plain, false))?;
         let is_whole = plain || dilation != Extent::ONE;
         let p = conv.p.unwrap_or(Sizes::Number(if is_whole { 1 } else { self.spn.p }));
         let patch = if input.height == 1 { p.along(1) } else { p.square() };
@@ -922,7 +930,7 @@ impl Planner<'_> {
             Shape { height: input.height * stride.h, width: input.width * stride.w, channels };
         // Before anything is computed from it: sizes multiply.
         is_of_size(place, "conv", output)?;
-        let r = self.budget(place, conv.r, channels, false)?;
+        let r = self.budget(place, conv.r, channels, (false, false))?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
         let groups = conv.groups.unwrap_or(self.spn.groups);
         let depthwise = is_depthwise(at("groups"), groups, input.channels, r, channels)?;
@@ -1224,7 +1232,7 @@ impl Planner<'_> {
         units: usize,
     ) -> Result<Gates, Violation> {
         let at = |key| place.clone().key(key);
-        let r = self.budget(place, r, units, plain)?;
+        let r = self.budget(place, r, units, (plain, true))?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
         entries(at("r"), r, r.saturating_mul(inputs.max(units)))?;
         Ok(Gates { r, plain, threshold })

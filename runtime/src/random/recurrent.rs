@@ -52,7 +52,7 @@ pub fn recurrent(
             (Cell::Gru, 3) => 1..2,
             _ => 0..2,
         };
-        let terms = if of.plain { 1.0 } else { density * r as f64 };
+        let terms = if of.plain { (r / n) as f64 } else { density * r as f64 };
         let size = SPREAD / (terms * parts.len() as f64).sqrt();
         for part in parts {
             let (columns, frac, deviation) = match part {
@@ -74,7 +74,7 @@ pub fn recurrent(
             for c in gate * n..(gate + 1) * n {
                 let mut row = w_c.slice_mut(s![c, first..first + r]);
                 if of.plain {
-                    row[c % n] = 1;
+                    (c % n..r).step_by(n).for_each(|i| row[i] = 1);
                 } else {
                     draw(&mut row.iter_mut(), density, rng);
                 }

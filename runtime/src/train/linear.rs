@@ -4,7 +4,7 @@ use super::factors::factors;
 use super::matmul::{Into, Real, product_into};
 use super::optimiser::Parameter;
 use super::ternary::{Matrix, Side, signs};
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Zip, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rand::{Rng, RngExt};
 
 /// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]`
@@ -17,14 +17,16 @@ pub struct Kept<T> {
 }
 
 /// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1),
-/// or `y = W x` in full precision.
+/// or `y = W x` in full precision, and in a plain layer, where W is a [sum of digits] in phase 2.
 ///
 /// Sizes: n_in inputs, r products and n_out outputs of each group.
+///
+/// [sum of digits]: super::ternary::Matrix::of_digits
 pub struct Linear<T> {
     groups: usize,
-    /// `[groups · r, n_in]`; in full precision `[groups · n_out, n_in]`.
+    /// `[groups · r, n_in]`; in full precision and in a plain layer `[groups · n_out, n_in]`.
     pub w_b: Matrix<T>,
-    /// The products; none in full precision.
+    /// The products; none in full precision and in a plain layer.
     pub products: Option<Products<T>>,
 }
 
@@ -32,16 +34,16 @@ pub struct Linear<T> {
 pub struct Products<T> {
     /// `[1, groups · r]`.
     pub a: Parameter<T>,
-    /// `[groups · n_out, r]`; none where it is the identity, group by group.
-    pub w_c: Option<Matrix<T>>,
+    /// `[groups · n_out, r]`.
+    pub w_c: Matrix<T>,
 }
 
 /// The products of an SPN.
 #[derive(Clone, Copy)]
 pub struct Budget {
-    /// How many.
+    /// How many; of a plain layer a multiple of n_out.
     pub r: usize,
-    /// Whether W_c is the identity.
+    /// Whether each output is a sum of r / n_out products of its own.
     pub plain: bool,
 }
 
@@ -73,12 +75,16 @@ impl<T: Real> Linear<T> {
             let w_b = Matrix::new(uniform(groups * n_out, n_in, variance), Side::Rows);
             return Linear { groups, w_b, products: None };
         };
-        let of_w_b = if plain { variance } else { 1.0 };
-        let w_b = Matrix::new(uniform(groups * r, n_in, of_w_b), Side::Rows);
+        if plain {
+            let w = uniform(groups * n_out, n_in, variance);
+            let w_b = Matrix::of_digits(w, r / n_out.max(1));
+            return Linear { groups, w_b, products: None };
+        }
+        let w_b = Matrix::new(uniform(groups * r, n_in, 1.0), Side::Rows);
         // A group of W_c reads its own products, so that the sides of its entries are those of its
         // columns.
         let side = Side::Columns { channels: groups * n_out, groups: 1 };
-        let w_c = (!plain).then(|| Matrix::new(uniform(groups * n_out, r, variance), side));
+        let w_c = Matrix::new(uniform(groups * n_out, r, variance), side);
         Linear {
             groups,
             w_b,
@@ -101,7 +107,7 @@ impl<T: Real> Linear<T> {
         let mut all = vec![Array2::zeros(self.w_b.weights.value.dim())];
         if let Some(Products { a, w_c }) = &self.products {
             all.push(Array2::zeros(a.value.dim()));
-            all.extend(w_c.as_ref().map(|w_c| Array2::zeros(w_c.weights.value.dim())));
+            all.push(Array2::zeros(w_c.weights.value.dim()));
         }
         all
     }
@@ -113,7 +119,7 @@ impl<T: Real> Linear<T> {
         x: ArrayView2<T>,
         mut u: ArrayViewMut2<T>,
         mut m: ArrayViewMut2<T>,
-        mut y: ArrayViewMut2<T>,
+        y: ArrayViewMut2<T>,
     ) {
         let w_b = self.w_b.effective();
         let Some(Products { a, w_c }) = &self.products else {
@@ -124,10 +130,7 @@ impl<T: Real> Linear<T> {
         for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
             Zip::from(&mut m).and(&u).and(&a).for_each(|m, &u, &a| *m = a * u);
         }
-        match w_c {
-            Some(w_c) => self.blocks(m.view(), w_c.effective(), y),
-            None => y += &m,
-        }
+        self.blocks(m.view(), w_c.effective(), y);
     }
 
     /// y_g += m_g W_c,gᵀ.
@@ -156,10 +159,7 @@ impl<T: Real> Linear<T> {
             }
             return;
         };
-        let Some(w_c) = w_c.as_ref().map(Matrix::effective) else {
-            dm.assign(&dy);
-            return self.through_sums(du, dm, dx);
-        };
+        let w_c = w_c.effective();
         let (r, n_out) = (w_c.ncols(), w_c.nrows() / self.groups);
         for g in 0..self.groups {
             let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
@@ -207,7 +207,6 @@ impl<T: Real> Linear<T> {
         for (dm, u) in dm.rows().into_iter().zip(u.rows()) {
             Zip::from(&mut sums).and(&dm).and(&u).for_each(|sum, &dm, &u| *sum += dm * u);
         }
-        let Some(w_c) = w_c else { return };
         let (r, n_out) = (w_c.weights.value.ncols(), w_c.weights.value.nrows() / self.groups);
         for g in 0..self.groups {
             let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
@@ -220,19 +219,18 @@ impl<T: Real> Linear<T> {
     /// Scales the matrices of SPNs as [`Matrix::scale_to_fixed`] does; a makes up for it.
     pub fn scale_to_fixed(&mut self, factor: f64) {
         let Some(Products { a, w_c }) = &mut self.products else { return };
-        let of_w_c = w_c.as_mut().map_or(T::one(), |w_c| w_c.scale_to_fixed(factor));
-        let scale = self.w_b.scale_to_fixed(factor) * of_w_c;
+        let scale = self.w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
         a.value.mapv_inplace(|a| a * scale);
     }
 
     /// The matrices: W_b and, of an SPN, W_c.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix<T>> {
-        std::iter::once(&self.w_b).chain(self.products.as_ref().and_then(|p| p.w_c.as_ref()))
+        std::iter::once(&self.w_b).chain(self.products.as_ref().map(|p| &p.w_c))
     }
 
     /// The matrices: W_b and, of an SPN, W_c.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
-        std::iter::once(&mut self.w_b).chain(self.products.as_mut().and_then(|p| p.w_c.as_mut()))
+        std::iter::once(&mut self.w_b).chain(self.products.as_mut().map(|p| &mut p.w_c))
     }
 
     /// Names, parameters, and whether they decay: W_b, a, W_c.
@@ -240,9 +238,14 @@ impl<T: Real> Linear<T> {
         let mut all = vec![("w_b", &mut self.w_b.weights, true)];
         if let Some(Products { a, w_c }) = &mut self.products {
             all.push(("a", a, false));
-            all.extend(w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights, true)));
+            all.push(("w_c", &mut w_c.weights, true));
         }
         all.into_iter()
+    }
+
+    /// Inputs, and products of all groups; in full precision its outputs.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.w_b.weights.value.ncols(), self.w_b.products())
     }
 
     /// SPNs side by side.
@@ -266,58 +269,89 @@ pub struct Ternary {
 impl Linear<f32> {
     /// The SPN in phase 2; none in full precision.
     pub fn ternary(&self) -> Option<Ternary> {
+        if let Some((w_b, scales)) = self.w_b.digits() {
+            // Digit by digit; here group by group.
+            let outputs = self.w_b.weights.value.nrows();
+            let (n, r) = (outputs / self.groups, w_b.nrows() / self.groups);
+            let order: Vec<usize> =
+                (0..w_b.nrows()).map(|i| i % r / n * outputs + i / r * n + i % n).collect();
+            return Some(Ternary {
+                w_b: w_b.select(Axis(0), &order),
+                w_c: Array2::from_shape_fn((outputs, r), |(k, j)| i8::from(k % n == j % n)),
+                a: Array1::ones(order.len()),
+                scales: scales.select(Axis(0), &order),
+            });
+        }
         let Products { a, w_c } = self.products.as_ref()?;
         let (rows, groups) = (a.value.len(), self.groups);
         let r = rows / groups;
-        let (of_w_c, w_c) = match w_c {
-            Some(w_c) => (w_c.scales(), signs(w_c.effective())),
-            None => (
-                Array1::ones(r),
-                Array2::from_shape_fn((rows, r), |(row, j)| i8::from(row % r == j)),
-            ),
-        };
-        let of_w_b = self.w_b.scales();
+        let (of_w_b, of_w_c) = (self.w_b.scales(), w_c.scales());
         Some(Ternary {
             w_b: signs(self.w_b.effective()),
-            w_c,
+            w_c: signs(w_c.effective()),
             a: a.row().mapv(f64::from),
             scales: Array1::from_shape_fn(rows, |i| of_w_b[i] * of_w_c[i % r]),
         })
     }
 
     /// Begins with factors of the matrices of a layer in full precision, which are exact where r
-    /// reaches their rank; false where it is none.
+    /// reaches their rank, or where it is plain with those; false where it is none.
     pub fn factorise(&mut self, from: &Linear<f32>, rng: &mut impl Rng) -> bool {
-        let groups = self.groups;
-        let (Some(Products { a, w_c }), None) = (&mut self.products, &from.products) else {
-            return false;
-        };
-        let (w, r) = (&from.w_b.weights.value, a.value.len() / groups);
-        let n = w.nrows() / groups;
-        let outputs = w_c.as_ref().map_or(a.value.len(), |w_c| w_c.weights.value.nrows());
-        if (w.ncols(), w.nrows()) != (self.w_b.weights.value.ncols(), outputs) {
+        let (groups, w) = (self.groups, &from.w_b.weights.value);
+        let to = &mut self.w_b.weights.value;
+        let outputs = self.products.as_ref().map_or(to.nrows(), |p| p.w_c.weights.value.nrows());
+        if from.products.is_some() || w.dim() != (outputs, to.ncols()) {
             return false;
         }
+        let Some(Products { a, w_c }) = &mut self.products else {
+            to.assign(w);
+            return true;
+        };
+        let (r, n) = (a.value.len() / groups, outputs / groups);
         for g in 0..groups {
-            let (b, c) = factors(w.slice(s![g * n..(g + 1) * n, ..]), r, w_c.is_none(), rng);
-            self.w_b.weights.value.slice_mut(s![g * r..(g + 1) * r, ..]).assign(&b);
-            if let Some(w_c) = w_c {
-                w_c.weights.value.slice_mut(s![g * n..(g + 1) * n, ..]).assign(&c);
-            }
+            let (b, c) = factors(w.slice(s![g * n..(g + 1) * n, ..]), r, false, rng);
+            to.slice_mut(s![g * r..(g + 1) * r, ..]).assign(&b);
+            w_c.weights.value.slice_mut(s![g * n..(g + 1) * n, ..]).assign(&c);
         }
         a.value.fill(1.0);
-        if w_c.is_none() {
-            // Rows of one size have one threshold and one step; what they differ by is in a.
-            let rows = self.w_b.weights.value.rows_mut().into_iter();
-            for (mut row, a) in rows.zip(&mut a.value) {
-                let mean = row.iter().map(|w| w.abs()).sum::<f32>() / row.len().max(1) as f32;
-                if mean > 0.0 {
-                    let scale = mean * (row.len() as f32).sqrt();
-                    row.mapv_inplace(|w| w / scale);
-                    *a = scale;
-                }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Quantiser;
+    use crate::train::ternary::Ternariser;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// In phase 2 a layer computes what its SPN of whole numbers says, group by group.
+    #[test]
+    fn a_layer_is_its_ternary_spn() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        for (groups, r, plain) in [(1, 4, false), (3, 7, false), (1, 4, true), (3, 12, true)] {
+            let mut linear =
+                Linear::<f32>::new((9, 4), groups, Some(Budget { r, plain }), 1.0, &mut rng);
+            if let Some(products) = &mut linear.products {
+                products.a.value.mapv_inplace(|a| a + rng.random::<f32>());
+            }
+            let ternariser = Ternariser { quantiser: Quantiser::Twn, factor: 0.7 };
+            linear.matrices_mut().for_each(|matrix| matrix.make_ternary(ternariser));
+            assert_eq!(linear.sizes(), (9, groups * r));
+            let x = Array2::from_shape_simple_fn((5, 9), || rng.random::<f32>() - 0.5);
+            let mut kept = Kept::new(5, Some(&linear));
+            let mut y = Array2::zeros((5, groups * 4));
+            linear.forward(x.view(), kept.u.view_mut(), kept.m.view_mut(), y.view_mut());
+            let Ternary { w_b, w_c, a, scales } = linear.ternary().unwrap();
+            let products = x.mapv(f64::from).dot(&w_b.mapv(f64::from).t()) * &a * &scales;
+            for g in 0..groups {
+                let due = products
+                    .slice(s![.., g * r..(g + 1) * r])
+                    .dot(&w_c.slice(s![g * 4..(g + 1) * 4, ..]).mapv(f64::from).t());
+                let is = y.slice(s![.., g * 4..(g + 1) * 4]).mapv(f64::from);
+                assert!((due - is).iter().all(|d| d.abs() < 1e-5), "{groups} {r} {plain}");
             }
         }
-        true
     }
 }

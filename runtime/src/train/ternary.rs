@@ -12,7 +12,9 @@ pub struct Matrix<T> {
     /// The weights that are trained.
     pub weights: Parameter<T>,
     side: Side,
-    /// How it is quantised, and the result, α·t, from phase 2 on.
+    /// Of a matrix that is a sum of ternary ones, how many.
+    digits: Option<usize>,
+    /// How it is quantised, and the result, α·t or the sum, from phase 2 on.
     ternary: Option<(Ternariser, Array2<T>)>,
 }
 
@@ -69,7 +71,21 @@ const ENTRIES: usize = 1 << 14;
 impl<T: Real> Matrix<T> {
     /// A matrix in full precision.
     pub fn new(weights: Array2<T>, side: Side) -> Self {
-        Matrix { weights: Parameter::new(weights), side, ternary: None }
+        Matrix { weights: Parameter::new(weights), side, digits: None, ternary: None }
+    }
+
+    /// A matrix that becomes a sum of so many ternary ones with a scale for each of their rows: as
+    /// the digits of a number, each is what comes nearest to what those before it leave. Whatever
+    /// the recipe's quantiser is, thresholds go by the mean of what is left, and a weight that
+    /// crosses one of them moves the sum by a step of its last digit.
+    pub fn of_digits(weights: Array2<T>, digits: usize) -> Self {
+        let side = Side::Rows;
+        Matrix { weights: Parameter::new(weights), side, digits: Some(digits), ternary: None }
+    }
+
+    /// Rows of all digits.
+    pub fn products(&self) -> usize {
+        self.digits.unwrap_or(1) * self.weights.value.nrows()
     }
 
     /// Makes the matrix ternary from here on.
@@ -99,6 +115,18 @@ impl<T: Real> Matrix<T> {
     pub fn renew(&mut self) {
         let Some((Ternariser { quantiser, factor }, quantised)) = &mut self.ternary else { return };
         let w = self.weights.value.view();
+        if let Some(digits) = self.digits {
+            let rows = quantised.axis_iter_mut(Axis(0)).into_par_iter();
+            return rows
+                .zip(w.axis_iter(Axis(0)))
+                .with_min_len(ENTRIES / w.ncols().max(1))
+                .for_each(|(mut sum, w)| {
+                    sum.fill(T::zero());
+                    digits_of(w, *factor, digits, |_, scale, signs| {
+                        sum.scaled_add(scale, &signs);
+                    });
+                });
+        }
         match quantiser {
             Quantiser::Twn => {
                 ternarise(w, *factor, quantised);
@@ -131,6 +159,22 @@ impl<T: Real> Matrix<T> {
         }
     }
 
+    /// Nonzeros and entries of the ternary matrices, or of the matrix where it is none yet.
+    fn nonzeros(&self) -> (usize, usize) {
+        let (Some(digits), Some((Ternariser { factor, .. }, _))) = (self.digits, &self.ternary)
+        else {
+            let entries = self.effective();
+            return (entries.iter().filter(|w| **w != T::zero()).count(), entries.len());
+        };
+        let mut nonzeros = 0;
+        for w in self.weights.value.rows() {
+            digits_of(w, *factor, digits, |_, _, signs| {
+                nonzeros += signs.iter().filter(|t| **t != T::zero()).count();
+            });
+        }
+        (nonzeros, digits * self.weights.value.len())
+    }
+
     /// The matrix as it multiplies.
     pub fn effective(&self) -> ArrayView2<'_, T> {
         self.ternary.as_ref().map_or(self.weights.value.view(), |(_, quantised)| quantised.view())
@@ -138,6 +182,22 @@ impl<T: Real> Matrix<T> {
 }
 
 impl Matrix<f32> {
+    /// The ternary matrices of a [sum of digits](Self::of_digits) in phase 2, one above the other,
+    /// and the scales of their rows; none of another matrix.
+    pub fn digits(&self) -> Option<(Array2<i8>, Array1<f64>)> {
+        let (digits, (Ternariser { factor, .. }, _)) = (self.digits?, self.ternary.as_ref()?);
+        let (rows, columns) = self.weights.value.dim();
+        let mut all = Array2::zeros((digits * rows, columns));
+        let mut scales = Array1::zeros(digits * rows);
+        for (i, w) in self.weights.value.rows().into_iter().enumerate() {
+            digits_of(w, *factor, digits, |digit, scale, signs| {
+                all.row_mut(digit * rows + i).assign(&signs.mapv(|t| t as i8));
+                scales[digit * rows + i] = f64::from(scale);
+            });
+        }
+        Some((all, scales))
+    }
+
     /// The scale of a ternary matrix's entries, product by product; the largest where a product has
     /// none, 1 where no product has.
     pub fn scales(&self) -> Array1<f64> {
@@ -210,6 +270,23 @@ fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &
     }
 }
 
+/// The digits of a row, the first one first: their number, scale and signs.
+fn digits_of<T: Real>(
+    w: ArrayView1<T>,
+    factor: f64,
+    digits: usize,
+    mut each: impl FnMut(usize, T, ArrayView1<T>),
+) {
+    let (mut rest, mut signs) = (w.to_owned(), Array1::zeros(w.len()));
+    for digit in 0..digits {
+        let threshold = relative_threshold(rest.view(), factor);
+        let (kept, count) = ternarise_row(rest.view(), threshold, signs.view_mut());
+        let scale = T::real(if count > 0.0 { kept / count } else { 0.0 });
+        each(digit, scale, signs.view());
+        rest.scaled_add(-scale, &signs);
+    }
+}
+
 /// The threshold factor · mean|w|.
 fn relative_threshold<T: Real>(w: ArrayView1<T>, factor: f64) -> T {
     T::real(factor) / T::real(w.len().max(1) as f64) * lane_sum(w, |w| w.abs())
@@ -259,8 +336,9 @@ fn lane_sum<T: Real>(row: ArrayView1<T>, f: impl Fn(T) -> T) -> T {
 pub fn density<'a, T: Real>(matrices: impl Iterator<Item = &'a Matrix<T>>) -> f64 {
     let (mut nonzeros, mut entries) = (0, 0);
     for matrix in matrices {
-        nonzeros += matrix.effective().iter().filter(|w| **w != T::zero()).count();
-        entries += matrix.effective().len();
+        let (own, of) = matrix.nonzeros();
+        nonzeros += own;
+        entries += of;
     }
     nonzeros as f64 / entries.max(1) as f64
 }
@@ -287,6 +365,39 @@ mod tests {
             matrix.weights.value,
             array![[2.5, -1.5, 0.0, 0.0], [0.125, 0.125, -0.125, 0.125]]
         );
+    }
+
+    /// The first digit is Li and Liu's ternary row, each further one leaves less, and a row that
+    /// the first ones say whole needs no more.
+    #[test]
+    fn digits_come_nearer_and_nearer() {
+        let w = Array2::from_shape_fn((3, 40), |(i, j)| match i {
+            0 => ((j * 37 + 11) % 64) as f32 / 64.0 - 0.4,
+            1 => [0.5, -0.5, 0.0][j % 3],
+            _ => 0.0,
+        });
+        let mut before = f32::INFINITY;
+        for digits in 1..5 {
+            let mut matrix = Matrix::of_digits(w.clone(), digits);
+            assert!(matrix.digits().is_none());
+            matrix.make_ternary(Ternariser { quantiser: Quantiser::Twn, factor: 0.7 });
+            let (signs_of_all, scales) = matrix.digits().unwrap();
+            assert_eq!((signs_of_all.dim(), scales.len()), ((3 * digits, 40), 3 * digits));
+            let mut sum = Array2::<f64>::zeros(w.dim());
+            for (i, (signs, scale)) in signs_of_all.rows().into_iter().zip(&scales).enumerate() {
+                let mut row = sum.row_mut(i % 3);
+                row.scaled_add(*scale, &signs.mapv(f64::from));
+            }
+            assert!((&sum - &matrix.effective().mapv(f64::from)).iter().all(|d| d.abs() < 1e-6));
+            let mut twn = Array2::zeros(w.dim());
+            ternarise(w.view(), 0.7, &mut twn);
+            assert_eq!(signs_of_all.slice(s![..3, ..]), signs(twn.view()));
+            let apart = |i| (&matrix.effective().row(i) - &w.row(i)).mapv(|d| d * d).sum();
+            assert!(apart(0) < 0.4 * before && apart(1) == 0.0 && apart(2) == 0.0);
+            before = apart(0);
+            let nonzeros = signs_of_all.iter().filter(|t| **t != 0).count();
+            assert_eq!(matrix.nonzeros(), (nonzeros, 120 * digits));
+        }
     }
 
     #[test]

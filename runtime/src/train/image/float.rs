@@ -10,7 +10,7 @@ use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::{self, Activation, Op};
 use crate::shape::Join;
-use crate::train::linear::Budget;
+use crate::train::linear::{Budget, Linear};
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
@@ -89,8 +89,8 @@ impl<T: Real> Layer<T> {
             }
             Layer::Recurrent(rows) => {
                 let Recurrent { x, h, bias, .. } = &rows.layer;
-                let [x, h] = [x, h].map(|linear| linear.w_b.weights.value.dim());
-                let (r, columns, outputs) = (x.0 + h.0, x.1 + h.1, bias.value.ncols());
+                let [x, h] = [x, h].map(Linear::sizes);
+                let (columns, r, outputs) = (x.0 + h.0, x.1 + h.1, bias.value.ncols());
                 let patches = Patches::whole_samples(columns, outputs);
                 let (w_b, w_c) = ((r, columns), (outputs, r));
                 Some(Blank { patches, groups: (1, 1), w_b, w_c, outputs })
@@ -779,7 +779,7 @@ input = { shape = [12, 3], bits = 8, frac = 8 }
 layers = [
     { head = { name = "early", layers = [
         "reverse",
-        { lstm = { units = 2, plain = true } },
+        { lstm = { units = 2, plain = true, r = 6 } },
         { dense = { units = 3, r = 4 } },
     ] } },
     { dense = { units = 1 } },

@@ -186,8 +186,8 @@ fn fold_gates(layer: &Recurrent<f32>, bits: &Bits, input_frac: i32) -> FrozenLay
     let (format, hidden) = (Units::gate_of(bits), Units::hidden_of(bits));
     let order = order(cell);
     let linears = [&layer.x, &layer.h];
-    let [n_in, _] = linears.map(|linear| linear.w_b.weights.value.ncols());
-    let rows: usize = linears.iter().map(|linear| linear.w_b.weights.value.nrows()).sum();
+    let [(n_in, of_x), (_, of_h)] = linears.map(|linear| linear.sizes());
+    let rows = of_x + of_h;
     let mut w_b = Array2::zeros((rows, n_in + n));
     let mut w_c = Array2::zeros((Cell::GATES * n, rows));
     let (mut a, mut units) = (Array2::zeros((1, rows)), Array1::zeros(rows));

@@ -27,7 +27,7 @@ struct Matrices {
     /// `[r, n_in]`.
     w_b: Array2<f64>,
     /// `[n_out, r]`.
-    w_c: Array2<f64>,
+    w_c: Sums,
     /// The factors a · 2^-t.
     a: Array1<f64>,
     bias: Array1<f64>,
@@ -35,6 +35,52 @@ struct Matrices {
     output: Option<(Array1<f64>, Format)>,
     /// What becomes of the gates of a recurrent layer.
     units: Option<Units>,
+}
+
+/// W_c, `[n_out, r]`.
+enum Sums {
+    Dense(Array2<f64>),
+    /// Of few nonzeros, as in a plain layer: the outputs, and row, column and sign of each nonzero.
+    Sparse(usize, Vec<(usize, usize, f64)>),
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Sums::Dense(Array2::default((0, 0)))
+    }
+}
+
+impl Sums {
+    /// Of fewer nonzeros than one in so many, sparse is quicker.
+    const SPARSE: usize = 16;
+
+    fn of(w_c: &Array2<i8>) -> Sums {
+        let nonzeros = w_c.indexed_iter().filter(|(_, w)| **w != 0);
+        if Self::SPARSE * nonzeros.clone().count() > w_c.len() {
+            return Sums::Dense(w_c.mapv(f64::from));
+        }
+        let nonzeros = nonzeros.map(|((k, i), w)| (k, i, f64::from(*w)));
+        Sums::Sparse(w_c.nrows(), nonzeros.collect())
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Sums::Dense(w_c) => w_c.nrows(),
+            Sums::Sparse(outputs, _) => *outputs,
+        }
+    }
+
+    /// Adds W_c u `[m, n_out]` of u `[m, r]` to y.
+    fn add(&self, u: ArrayView2<f64>, y: &mut Array2<f64>) {
+        match self {
+            Sums::Dense(w_c) => product_into(u, w_c.t(), y.view_mut(), Into::Sum),
+            Sums::Sparse(_, nonzeros) => {
+                for (mut y, u) in y.rows_mut().into_iter().zip(u.rows()) {
+                    nonzeros.iter().for_each(|&(k, i, w)| y[k] += w * u[i]);
+                }
+            }
+        }
+    }
 }
 
 /// The c and h of each recurrent layer, `[sequences, n]`, in integers.
@@ -46,7 +92,7 @@ impl Matrices {
         let power = |t: &i32| 2f64.powi(-t);
         Matrices {
             w_b: dense.w_b.mapv(f64::from),
-            w_c: dense.w_c.mapv(f64::from),
+            w_c: Sums::of(&dense.w_c),
             a: dense
                 .coefficients
                 .iter()
@@ -77,9 +123,9 @@ impl Matrices {
             // a · u is exact; products that t ≤ 0 shifts left have nothing to round.
             row.zip_mut_with(&self.a, |u, a| *u = (*u * a + 0.5).floor());
         }
-        let mut y = Array2::zeros((u.nrows(), self.w_c.nrows()));
+        let mut y = Array2::zeros((u.nrows(), self.w_c.outputs()));
         y.assign(&self.bias);
-        product_into(u.view(), self.w_c.t(), y.view_mut(), Into::Sum);
+        self.w_c.add(u.view(), &mut y);
         if let Some((scales, format)) = &self.output {
             let (low, high) = (format.min() as f64, format.max() as f64);
             for mut row in y.rows_mut() {

@@ -764,8 +764,8 @@ layers = [
     { dense = { units = 6, r = 5 } },
     "relu",
     { lstm = { units = 3, r = 6 } },
-    { gru = { units = 4, plain = true } },
-    { dense = { units = 7, plain = true } },
+    { gru = { units = 4, plain = true, r = 8 } },
+    { dense = { units = 7, plain = true, r = 21 } },
 ]
 "#;
         let mut network = Network::parse("t", text).unwrap();
@@ -908,7 +908,7 @@ layers = [
         }
     }
 
-    /// Where r reaches the rank, and where W_c is the identity.
+    /// Where r reaches the rank, and in plain layers.
     #[test]
     fn factors_compute_what_the_matrices_do() {
         for of_words in [false, true] {
