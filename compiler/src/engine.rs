@@ -7,7 +7,7 @@ mod written;
 
 use crate::adder_graph::{Matrix, Operands, each_digit, naive_adders};
 use crate::figures::{self, Figures};
-use crate::folded::{self, Digits, Folding, padded_rows};
+use crate::folded::{self, Digits, Folding, Readers, padded_rows};
 use crate::interval::Interval;
 use crate::ir::words::Words;
 use crate::ir::{Dataflow, Kernel, Kind, Layer, Linear, OpKind, Windows};
@@ -652,6 +652,7 @@ impl Estimator<'_> {
         // Of a depthwise layer those of a group.
         let of_a_group = channels / kernel.output_groups();
         let read = |rows: usize| rows / kernel.output_groups();
+        let readers = Readers::of(kernel);
         let mut best: Option<((bool, u64), Folding)> = None;
         for simd in divisors(per_group) {
             let sums = taps * (per_group / simd);
@@ -661,10 +662,12 @@ impl Estimator<'_> {
             // As few multipliers as keep up.
             let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
             let cut = |wc_simd: usize| {
-                let words = read(rows) / wc_simd;
-                divisors(of_a_group)
-                    .find(|wc_pe| outputs / wc_pe * words <= clocks)
-                    .map(|wc_pe| (wc_pe, wc_simd))
+                let quick = |wc_pe: &usize| {
+                    let folding = Folding { pe, simd, multipliers, wc_pe: *wc_pe, wc_simd };
+                    let words = rows / readers.groups(rows, folding) / wc_simd;
+                    outputs / wc_pe * words <= clocks
+                };
+                divisors(of_a_group).find(quick).map(|wc_pe| (wc_pe, wc_simd))
             };
             let cuts = divisors(read(rows)).filter_map(cut);
             let (wc_pe, wc_simd) =
@@ -870,7 +873,7 @@ impl Estimator<'_> {
                 let words = input.channels / kernel.groups / simd;
                 let depth = rows / pe * windows.size.area() * words;
                 let outputs = kernel.patch.area() * kernel.output.channels;
-                let read = rows / kernel.output_groups();
+                let read = rows / Readers::of(kernel).groups(rows, folding);
                 let wc_depth = (outputs / wc_pe * (read / wc_simd)) as u64;
                 let first = depth.max(rows / multipliers) as u64;
                 let entering = (input.elements() / simd) as u64;

@@ -168,6 +168,64 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     assert!(activations[0] > 10 && activations[1] > 2, "{activations:?}");
 }
 
+/// Layers whose outputs read products of their own, among them sums of digits, read these in
+/// groups, in as many clocks as there are products: at any cut, and in Verilator.
+#[test]
+fn products_that_one_output_reads_are_read_in_groups() {
+    let model = described(
+        r#"name = "plain"
+input = { shape = [6, 3], bits = 6, frac = 5 }
+layers = [
+    { conv1d = { channels = 12, kernel = 3, plain = true } },
+    "relu",
+    { lstm = { units = 6, plain = true, r = 18 } },
+    "last",
+    { dense = { units = 9, plain = true } },
+]
+"#,
+    );
+    let lowered = lower::lower(&model).unwrap();
+    let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
+    for layer in &lowered.layers {
+        let Some(kernel) = layer.kernel() else { continue };
+        let whole = folded::build(layer, one).unwrap();
+        let live = folded::padded_rows(kernel, 1);
+        let depth = whole.wc.as_ref().unwrap().depth();
+        // A dead row leaves some output fewer products than others have.
+        let most = if live == kernel.rows { live } else { 2 * kernel.output.channels * live / 3 };
+        assert!(depth <= most, "{}: {depth} for {live} of {} rows", layer.name, kernel.rows);
+    }
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let mut groups = vec![];
+    for seed in 0..40 {
+        let compiled = compiled(&model, seed, [Beat::Any; 2]);
+        for layer in &compiled.layers {
+            if let LayerEngine::Folded(folded) = layer {
+                groups.push(folded.output_groups());
+            }
+        }
+        let vectors = inputs(&model, 4, seed);
+        for x in &vectors {
+            let edges = ir::interpret(&compiled.dataflow, x).unwrap();
+            assert_eq!(compiled.evaluate(x).unwrap(), edges, "seed {seed}");
+        }
+        if seed >= 3 {
+            continue;
+        }
+        let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+        let sources = Sources::from(&emitted);
+        simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let due = |v: &Vec<i64>| emitted.signature.due(&golden::infer(&model, v).unwrap());
+        let expected: Vec<_> = vectors.iter().map(due).collect();
+        let run = simulator.run(&vectors, &simulate::Options::default()).unwrap();
+        assert_eq!(run.outputs, expected, "seed {seed}");
+        run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    }
+    assert!(groups.iter().filter(|n| **n > 2).count() > 20, "{groups:?}");
+}
+
 #[test]
 fn roms_that_were_made_wrong_are_refused() {
     let mut refused = [0; 6];

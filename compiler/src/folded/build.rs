@@ -1,6 +1,6 @@
 //! Turns a kernel into the words of its ROMs.
 
-use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Requantiser};
+use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Readers, Requantiser};
 use crate::interval::{Interval, half};
 use crate::ir::words::Words;
 use crate::ir::{Kernel, Layer, Loaded, Op, OpKind, loadable};
@@ -27,7 +27,7 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
         return Err(Error::internal(format_args!("folded layer `{name}`"), "has no kernel"));
     };
     let (input, channels) = (kernel.input, kernel.output.channels);
-    let output_groups = kernel.output_groups();
+    let mut output_groups = kernel.output_groups();
     let parts = Parts::of(name, kernel)?;
     let fail = |field: &str, cause: String| {
         Err(Error::input(format_args!("layer `{name}`, {field}"), cause))
@@ -66,7 +66,7 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
     }
     divides("multipliers", multipliers, pe, "pe")?;
 
-    let rows = match &words {
+    let mut rows = match &words {
         Some(_) => parts.filters(),
         None => padded(kernel, parts.indices, pe),
     };
@@ -85,6 +85,13 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
         divides("wc_pe", wc_pe, channels / output_groups, &outputs)?;
         let products = format!("the rows of W_b{of_a_group}, made up to whole words");
         divides("wc_simd", wc_simd, rows.len() / output_groups, &products)?;
+        if output_groups == 1 {
+            let readers = Readers::of(kernel);
+            output_groups = readers.groups(rows.len(), folding);
+            if output_groups > 1 {
+                rows = readers.rows(output_groups, rows.len() / output_groups);
+            }
+        }
     }
 
     parts.within_reach(name)?;
@@ -123,7 +130,7 @@ fn cut(layer: &Layer, folding: Folding, filled: bool) -> Result<Folded> {
     let wc = words.is_none().then(|| {
         let read = rows.len() / output_groups;
         let weights = match filled {
-            true => parts.wc(kernel, &rows, wc_pe, wc_simd),
+            true => parts.wc(kernel, &rows, output_groups, (wc_pe, wc_simd)),
             false => vec![0; parts.w_c.nrows() * read],
         };
         Array { rows: wc_pe, lanes: wc_simd, sums: read / wc_simd, bits: bits(parts.y), weights }
@@ -269,8 +276,14 @@ impl<'a> Parts<'a> {
     }
 
     /// W_c in the order of its ROM, over the rows of W_b of the output's group, in their order.
-    fn wc(&self, kernel: &Kernel, rows: &[Option<usize>], wc_pe: usize, wc_simd: usize) -> Vec<i8> {
-        let (outputs, groups) = (self.w_c.nrows(), kernel.output_groups());
+    fn wc(
+        &self,
+        kernel: &Kernel,
+        rows: &[Option<usize>],
+        groups: usize,
+        (wc_pe, wc_simd): (usize, usize),
+    ) -> Vec<i8> {
+        let outputs = self.w_c.nrows();
         let (channels, read) = (kernel.output.channels, rows.len() / groups);
         let mut wc = Vec::with_capacity(outputs * read);
         for first in (0..outputs).step_by(wc_pe) {

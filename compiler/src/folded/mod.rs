@@ -10,11 +10,15 @@
 //! windows of that width at all positions, of whose sums the largest go on to the multipliers. Dead
 //! filters have a row of zeros.
 //!
+//! Where outputs side by side read products of their own, as in a plain layer, W_c is read in
+//! [groups](Readers), as that of a depthwise layer is: rows of W_b come in the order of the outputs
+//! then.
+//!
 //! Invariants, checked by [`prove`], which reads the ROMs back:
 //! - formats, groups and lanes are those of the layer and of how it is cut;
 //! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds
-//!   every live row once, and otherwise zeros; so does that of W_c for the products, of a depthwise
-//!   layer group by group;
+//!   every live row once, and otherwise zeros; so does that of W_c for the products, group
+//!   by group;
 //! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient
 //!   0; where shifts and additions multiply, the digits of every coefficient add up to it;
 //! - every requantiser's constant and shift are those of its output;
@@ -29,12 +33,14 @@ mod build;
 mod digits;
 mod evaluate;
 mod prove;
+mod readers;
 mod text;
 
 pub use build::{blank, build, digits, padded_rows};
 pub use digits::Digits;
 pub use evaluate::evaluate;
 pub use prove::prove;
+pub use readers::Readers;
 
 use serde::{Deserialize, Serialize};
 use strassenc_runtime::Format;

@@ -556,13 +556,12 @@ fn folded(
             let image = Shape { height: 1, width: 1, channels: rows };
             let words = rows / wc.lanes;
             let lines = Lines { image, words, windows: Windows::WHOLE, fill: 0 };
-            // Where an input channel is a group, so are the outputs that read it; else they read
-            // all products.
+            // Where outputs read a part of the products, so do those beside them, and all parts
+            // are of one size.
             let (pixels, blocks) = (kernel.patch.area(), kernel.output.channels / wc.rows);
-            let depthwise = kernel.groups > 1 && kernel.input.channels == kernel.groups;
-            let (groups, rounds, repeats) = match depthwise {
-                true => (kernel.groups, pixels, blocks / kernel.groups),
-                false => (1, 1, blocks * pixels),
+            let (groups, rounds, repeats) = match rows / (wc.sums * wc.lanes) {
+                1 => (1, 1, blocks * pixels),
+                groups => (groups, pixels, blocks / groups),
             };
             let reader = Reader { lines, groups, repeats, rounds };
             Rule::new(reader, &[of(Step::Products)], of(Step::ReadProducts))
@@ -591,9 +590,7 @@ fn folded(
             Rule::new(positions, &[x], of(Step::Read)).lanes(wb.lanes, wb.lanes)
         }
         (Primitive::Array(_), Some(wc)) if enters == [of(Step::ReadProducts)] => {
-            let depthwise = kernel.groups > 1 && kernel.input.channels == kernel.groups;
-            let read = if depthwise { rows / kernel.groups } else { rows };
-            let (sums, depth) = (read / wc.lanes, wc.weights.len() / wc.rows / wc.lanes);
+            let (sums, depth) = (wc.sums, wc.weights.len() / wc.rows / wc.lanes);
             let array = Array { table: Table::Wc, sums, repeats: 1, depth, ends: vec![] };
             Rule::new(array, enters, of(Step::Outputs)).lanes(wc.lanes, wc.rows)
         }
