@@ -199,8 +199,8 @@ pub struct Recurrent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
     /// Whether each unit of an SPN has products of its own, as many as the others: a sum of r /
-    /// units ternary rows with a coefficient each. r is a multiple of the units, by default the
-    /// units themselves. By default `spn.plain`.
+    /// units ternary rows with a coefficient each. r is 1 to 12 times the units, by default as many
+    /// as they are. By default `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.

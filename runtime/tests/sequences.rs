@@ -35,7 +35,7 @@ layers = [
     { lstm = { units = 10, r = 12 } },
     { dense = { units = 12, r = 12 } },
     "relu",
-    { lstm = { units = 8, plain = true, r = 16 } },
+    { lstm = { units = 8, plain = true, r = 96 } },
     { dense = { units = 16, r = 16 } },
 ]
 [train]

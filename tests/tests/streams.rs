@@ -199,7 +199,15 @@ layers = [
     tools.verilator_or_install().unwrap();
     let mut groups = vec![];
     for seed in 0..40 {
-        let compiled = compiled(&model, seed, [Beat::Any; 2]);
+        let mut engines = random_engines(&lowered, seed);
+        if seed % 2 == 0 {
+            let folding = Folding { pe: 1 + seed as usize / 2 % 3, ..one };
+            let layers = lowered.layers.iter().filter(|layer| layer.kernel().is_some());
+            let folded = layers.map(|layer| (layer.name.clone(), Choice::Folded(folding)));
+            engines.layers.extend(folded);
+        }
+        let options = Options { engines, ..Options::default() };
+        let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
         for layer in &compiled.layers {
             if let LayerEngine::Folded(folded) = layer {
                 groups.push(folded.output_groups());

@@ -4,6 +4,9 @@ use super::Folding;
 use super::build::Parts;
 use crate::ir::Kernel;
 
+/// Products that are looked at first.
+const SAMPLE: usize = 4;
+
 /// The channels that read each live product of a kernel. Where the outputs side by side that a
 /// plain layer has read products of their own, the array of W_c need not hold the zeros of all
 /// others, nor take a clock for them.
@@ -28,6 +31,22 @@ impl Readers {
         let Some(parts) = parts else {
             return Readers { own: Some(groups), channels, first: vec![], groups: vec![] };
         };
+        // Mostly the first products say that outputs share them.
+        let shared = |row: usize| {
+            let readers = parts.w_c.column(row);
+            let readers = readers.indexed_iter().filter(|(_, w)| **w != 0);
+            let channels: Vec<usize> = readers.map(|(c, _)| c % channels).collect();
+            let [first, last] = [channels.iter().min(), channels.iter().max()];
+            first.zip(last).map(|(first, last)| (*first, *last))
+        };
+        let apart = |groups: usize| {
+            let mut spans = (0..parts.indices.len().min(SAMPLE)).filter_map(shared);
+            channels.is_multiple_of(groups)
+                && spans.all(|(a, b)| a / (channels / groups) == b / (channels / groups))
+        };
+        if !(2..=channels).any(apart) {
+            return Readers { own: Some(1), channels, first: vec![], groups: vec![] };
+        }
         let mut spans = vec![(usize::MAX, 0); parts.indices.len()];
         for (c, row) in parts.w_c.outer_iter().enumerate() {
             let c = c % channels;

@@ -16,6 +16,9 @@ pub(super) const MAX_PATCH: usize = 8;
 const MAX_KERNEL: usize = 32;
 /// Pixels of the largest kernel or window.
 const MAX_AREA: usize = MAX_KERNEL * MAX_KERNEL;
+/// Ternary matrices that a matrix is the sum of, at most: with more there is nothing left that a
+/// float says of a weight.
+const MAX_DIGITS: usize = 12;
 /// Elements of any value, at most; a model file has the same limit.
 const MAX_ELEMENTS: usize = 1 << 24;
 
@@ -342,6 +345,18 @@ impl Step {
         let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
         let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch.area() };
         (w_b as u64, w_c as u64)
+    }
+
+    /// Weights that are trained of W_b and W_c: those of [`entries`](Self::entries), but of a plain
+    /// layer one for all the ternary ones that it is the sum of.
+    pub fn weights(&self) -> u64 {
+        let (w_b, w_c) = self.entries();
+        let digits = match &self.op {
+            Op::Recurrent(_, _, gates) if gates.plain => gates.r / self.output.channels,
+            Op::Linear(linear) if linear.plain && linear.dense => linear.r / self.output.elements(),
+            _ => 1,
+        };
+        w_b / digits.max(1) as u64 + w_c
     }
 
     /// What it is, in the words of [`Layer::kind`](crate::model::Layer::kind).
@@ -770,11 +785,16 @@ impl Planner<'_> {
     ) -> Result<usize, Violation> {
         let at = || place.clone().key("r");
         match r {
-            Some(r) if plain && sums && r % outputs != 0 => Err(Violation::new(
-                at(),
-                format!("a plain layer has as many products for each of its {outputs} outputs"),
-            )
-            .help(format_args!("choose a multiple of {outputs}, or leave `r` out, or `plain`"))),
+            Some(r) if plain && sums && (r % outputs != 0 || r / outputs > MAX_DIGITS) => {
+                let cause = format!(
+                    "a plain layer has as many products for each of its {outputs} outputs, at most \
+                     {MAX_DIGITS}"
+                );
+                let most = MAX_DIGITS * outputs;
+                Err(Violation::new(at(), cause).help(format_args!(
+                    "choose a multiple of {outputs} up to {most}, or leave `r` out, or `plain`"
+                )))
+            }
             Some(r) if plain && !sums && r != outputs => Err(Violation::new(
                 at(),
                 format!("a plain layer has a coefficient for each of its {outputs} outputs"),

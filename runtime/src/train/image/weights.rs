@@ -110,11 +110,10 @@ impl checkpoint::Weights for Weights {
             {
                 *linear = linear.ordinary(step.input, step.output);
             }
-            let (w_b, w_c) = match &step.op {
-                Op::Recurrent(..) if full_precision => (step.ordinary_entries(), 0),
-                _ => step.entries(),
-            };
-            entries = entries.saturating_add(w_b + w_c);
+            entries = entries.saturating_add(match &step.op {
+                Op::Recurrent(..) if full_precision => step.ordinary_entries(),
+                _ => step.weights(),
+            });
         }
         if entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64 {
             return Err("tensors are missing".into());

@@ -82,7 +82,7 @@ impl checkpoint::Weights for Weights {
             return Err("its network is not one of sequences".into());
         }
         let steps = network.plan().map_err(|e| e.to_string())?;
-        let entries: u64 = steps.iter().map(Step::entries).map(|(w_b, w_c)| w_b + w_c).sum();
+        let entries: u64 = steps.iter().map(Step::weights).sum();
         if !network.train.full_precision
             && entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64
         {
