@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use std::path::Path;
 use strassenc_runtime::data::{Symbols, Text};
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::network::Schedule;
+use strassenc_runtime::network::{Layer as Description, Schedule};
 use strassenc_runtime::train::{
     self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceLearner,
     Sources, Start, Summary, measured,
@@ -35,7 +35,7 @@ layers = [
     { lstm = { units = 10, r = 12 } },
     { dense = { units = 12, r = 12 } },
     "relu",
-    { lstm = { units = 8, plain = true, r = 96 } },
+    { lstm = { units = 8, plain = true, r = 16 } },
     { dense = { units = 16, r = 16 } },
 ]
 [train]
@@ -129,6 +129,21 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
     interrupt_and_resume(&network(|_| ()), 3.0, 29);
+}
+
+/// A checkpoint has one weight for all digits of it.
+#[test]
+fn so_is_one_of_many_digits() {
+    let many = |n: &mut Network| {
+        for layer in &mut n.layers {
+            if let Description::Lstm(lstm) = layer
+                && lstm.plain == Some(true)
+            {
+                lstm.r = Some(12 * lstm.units);
+            }
+        }
+    };
+    interrupt_and_resume(&network(many), 3.0, 29);
 }
 
 #[test]
