@@ -35,7 +35,7 @@ layers = [
     { lstm = { units = 10, r = 12 } },
     { dense = { units = 12, r = 12 } },
     "relu",
-    { lstm = { units = 8, plain = true, r = 16 } },
+    { lstm = { units = 8, plain = true } },
     { dense = { units = 16, r = 16 } },
 ]
 [train]
@@ -50,6 +50,17 @@ frozen = { epochs = 1, learning_rate = 3e-3 }
     let mut network = Network::parse("words.toml", text).unwrap();
     edit(&mut network);
     network
+}
+
+/// Has each weight of plain recurrent layers be so many ternary ones.
+fn of_digits(network: &mut Network, digits: usize) {
+    for layer in &mut network.layers {
+        if let Description::Lstm(lstm) = layer
+            && lstm.plain == Some(true)
+        {
+            lstm.r = Some(digits * lstm.units);
+        }
+    }
 }
 
 /// A network of words of up to six characters, of which the nine most frequent are known.
@@ -134,16 +145,7 @@ fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
 /// A checkpoint has one weight for all digits of it.
 #[test]
 fn so_is_one_of_many_digits() {
-    let many = |n: &mut Network| {
-        for layer in &mut n.layers {
-            if let Description::Lstm(lstm) = layer
-                && lstm.plain == Some(true)
-            {
-                lstm.r = Some(12 * lstm.units);
-            }
-        }
-    };
-    interrupt_and_resume(&network(many), 3.0, 29);
+    interrupt_and_resume(&network(|n| of_digits(n, 12)), 3.0, 29);
 }
 
 #[test]
@@ -229,7 +231,11 @@ fn interrupt_and_resume(network: &Network, bound: f64, steps: usize) {
 
 #[test]
 fn the_integers_are_golden_s_and_near_the_float_network() {
-    let epochs = integers_are_golden_s(&network(|n| n.train.full.epochs = 6), 3.0);
+    let of_two_digits = network(|n| {
+        of_digits(n, 2);
+        n.train.full.epochs = 6;
+    });
+    let epochs = integers_are_golden_s(&of_two_digits, 3.0);
     // A learning rate that goes by perplexity: once for each epoch that brought less than half a
     // unit.
     let full: Vec<&Epoch> = epochs.iter().filter(|e| e.phase == train::Phase::Full).collect();
