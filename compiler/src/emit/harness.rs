@@ -50,6 +50,7 @@ pub(crate) fn around(top: &str, all: &[Port]) -> Result<Harness> {
     }
     let text = Text { top, inputs, outputs, ports }.render();
     let text = text.map_err(|e| Error::internal("harness.v", e))?;
-    let file = File { path: format!("{MODULE}.v"), text };
+    // The template engine takes the last line break away.
+    let file = File { path: format!("{MODULE}.v"), text: text + "\n" };
     Ok(Harness { file, flip_flops: (inputs + 2 * outputs) as usize })
 }
