@@ -2,7 +2,7 @@
 """Compares training with PyTorch on CPUs: how fast it goes, and whether the gradients are the same.
 
     python3 -m venv .venv && .venv/bin/pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
-    .venv/bin/python benches/pytorch.py                     throughput on four networks, on 1 thread and on 2
+    .venv/bin/python benches/pytorch.py                     throughput on 1 thread and on 2
     .venv/bin/python benches/pytorch.py --network lstm --phase plain   without SPNs, against torch.nn.LSTM
     .venv/bin/python benches/pytorch.py --network cnn --threads 2 --windows 9 --json
     .venv/bin/python benches/pytorch.py --gradients         every gradient of one step, in both float phases
@@ -549,7 +549,8 @@ def main():
     images = [name for name in names if name != "lstm"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gradients", action="store_true", help="compare gradients instead of throughput")
-    parser.add_argument("--network", nargs="+", choices=names, help="all that are timed, with --gradients all of images, unless told")
+    default = "all that are timed, with --gradients all of images, unless told"
+    parser.add_argument("--network", nargs="+", choices=names, help=default)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--phase", choices=["full", "ternary", "plain"], default="ternary")
     parser.add_argument("--batch", type=int, default=64)

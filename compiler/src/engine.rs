@@ -652,7 +652,7 @@ impl Estimator<'_> {
         // Of a depthwise layer those of a group.
         let of_a_group = channels / kernel.output_groups();
         let read = |rows: usize| rows / kernel.output_groups();
-        let readers = Readers::of(kernel);
+        let readers = &self.bits(number)?.readers;
         let mut best: Option<((bool, u64), Folding)> = None;
         for simd in divisors(per_group) {
             let sums = taps * (per_group / simd);
@@ -873,7 +873,7 @@ impl Estimator<'_> {
                 let words = input.channels / kernel.groups / simd;
                 let depth = rows / pe * windows.size.area() * words;
                 let outputs = kernel.patch.area() * kernel.output.channels;
-                let read = rows / Readers::of(kernel).groups(rows, folding);
+                let read = rows / self.bits(number)?.readers.groups(rows, folding);
                 let wc_depth = (outputs / wc_pe * (read / wc_simd)) as u64;
                 let first = depth.max(rows / multipliers) as u64;
                 let entering = (input.elements() / simd) as u64;
@@ -925,6 +925,8 @@ struct KernelBits {
     saturated: u64,
     /// Sums of three terms one after the other, in W_b and in W_c.
     levels: [u32; 2],
+    /// The groups that a folded W_c falls into.
+    readers: Readers,
 }
 
 /// Additions of two terms or three that are left after sharing, within a sixth: the more terms
@@ -995,6 +997,7 @@ impl KernelBits {
 fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
     let outputs = (kernel.patch.area() * kernel.output.channels) as u64;
     let mut all = KernelBits {
+        readers: Readers::of(kernel),
         rows: 0,
         multipliers: 0,
         shift_add: 0,

@@ -79,8 +79,8 @@ pub struct Args {
     #[arg(long)]
     full_precision: bool,
     /// Share out so many multiplications of an inference: r of each linear layer is chosen,
-    /// whatever the description says of it, so that the layers together lose least of --from, a run in full
-    /// precision; plain and recurrent layers keep theirs
+    /// whatever the description says of it, so that the layers together lose least of --from, a
+    /// run in full precision; plain and recurrent layers keep theirs
     #[arg(
         long,
         value_name = "MULTIPLICATIONS",

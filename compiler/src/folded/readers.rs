@@ -4,14 +4,11 @@ use super::Folding;
 use super::build::Parts;
 use crate::ir::Kernel;
 
-/// Products that are looked at first.
-const SAMPLE: usize = 4;
-
 /// The channels that read each live product of a kernel. Where the outputs side by side that a
 /// plain layer has read products of their own, the array of W_c need not hold the zeros of all
 /// others, nor take a clock for them.
 pub struct Readers {
-    /// The group of W_c that each live row belongs to, where the kernel says that.
+    /// How many groups there are, where no folding changes that.
     own: Option<usize>,
     /// Output channels.
     channels: usize,
@@ -26,49 +23,31 @@ impl Readers {
     pub fn of(kernel: &Kernel) -> Readers {
         let channels = kernel.output.channels;
         let groups = kernel.output_groups();
-        let own = (kernel.groups > 1 || groups > 1).then_some(groups);
-        let parts = if own.is_none() { Parts::of("", kernel).ok() } else { None };
-        let Some(parts) = parts else {
-            return Readers { own: Some(groups), channels, first: vec![], groups: vec![] };
+        let settled =
+            |groups| Readers { own: Some(groups), channels, first: vec![], groups: vec![] };
+        let (1, 1, Ok(parts)) = (kernel.groups, groups, Parts::of("", kernel)) else {
+            return settled(groups);
         };
-        // Mostly the first products say that outputs share them.
-        let shared = |row: usize| {
-            let readers = parts.w_c.column(row);
-            let readers = readers.indexed_iter().filter(|(_, w)| **w != 0);
-            let channels: Vec<usize> = readers.map(|(c, _)| c % channels).collect();
-            let [first, last] = [channels.iter().min(), channels.iter().max()];
-            first.zip(last).map(|(first, last)| (*first, *last))
-        };
-        let apart = |groups: usize| {
-            let mut spans = (0..parts.indices.len().min(SAMPLE)).filter_map(shared);
-            channels.is_multiple_of(groups)
-                && spans.all(|(a, b)| a / (channels / groups) == b / (channels / groups))
-        };
-        if !(2..=channels).any(apart) {
-            return Readers { own: Some(1), channels, first: vec![], groups: vec![] };
-        }
-        let mut spans = vec![(usize::MAX, 0); parts.indices.len()];
-        for (c, row) in parts.w_c.outer_iter().enumerate() {
-            let c = c % channels;
-            for (span, _) in spans.iter_mut().zip(row).filter(|(_, w)| **w != 0) {
-                *span = (span.0.min(c), span.1.max(c));
+        let mut groups: Vec<usize> =
+            (1..=channels).rev().filter(|g| channels.is_multiple_of(*g)).collect();
+        let mut first = vec![];
+        for row in parts.w_c.columns() {
+            let readers = row.indexed_iter().filter(|(_, w)| **w != 0).map(|(c, _)| c % channels);
+            let (least, most) = readers.fold((channels - 1, 0), |(a, b), c| (a.min(c), b.max(c)));
+            let most = most.max(least);
+            groups.retain(|g| least / (channels / g) == most / (channels / g));
+            // Mostly the first products say that outputs share them.
+            if groups.len() == 1 {
+                return settled(1);
             }
+            first.push(least);
         }
-        let count = |groups: usize| {
-            let mut rows = vec![0; groups];
-            for (first, last) in &spans {
-                let [first, last] =
-                    [first, last].map(|c| c.min(&(channels - 1)) / (channels / groups));
-                if first != last {
-                    return None;
-                }
-                rows[first] += 1;
-            }
-            rows.into_iter().max().map(|most| (groups, most))
+        let most = |g: usize| {
+            let mut rows = vec![0; g];
+            first.iter().for_each(|c| rows[c / (channels / g)] += 1);
+            rows.into_iter().max().unwrap_or(0)
         };
-        let groups = (1..=channels).rev().filter(|g| channels.is_multiple_of(*g)).filter_map(count);
-        let groups = groups.collect();
-        let first = spans.into_iter().map(|(first, _)| first.min(channels - 1)).collect();
+        let groups = groups.into_iter().map(|g| (g, most(g))).collect();
         Readers { own: None, channels, first, groups }
     }
 

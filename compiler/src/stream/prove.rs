@@ -559,7 +559,7 @@ fn folded(
             // Where outputs read a part of the products, so do those beside them, and all parts
             // are of one size.
             let (pixels, blocks) = (kernel.patch.area(), kernel.output.channels / wc.rows);
-            let (groups, rounds, repeats) = match rows / (wc.sums * wc.lanes) {
+            let (groups, rounds, repeats) = match folded.output_groups() {
                 1 => (1, 1, blocks * pixels),
                 groups => (groups, pixels, blocks / groups),
             };

@@ -294,8 +294,8 @@ impl Linear<f32> {
         })
     }
 
-    /// Begins with factors of the matrices of a layer in full precision, which are exact where r
-    /// reaches their rank, or where it is plain with those; false where it is none.
+    /// Begins with the matrices of a layer in full precision where this one is plain, else with
+    /// factors of them, which are exact where r reaches their rank; false where `from` is none.
     pub fn factorise(&mut self, from: &Linear<f32>, rng: &mut impl Rng) -> bool {
         let (groups, w) = (self.groups, &from.w_b.weights.value);
         let to = &mut self.w_b.weights.value;
