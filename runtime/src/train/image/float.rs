@@ -740,6 +740,33 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Layers of so many products that windows are read in the image and norms become one map: W_c
+    /// or none, with a pooling, without a relu, and with further readers.
+    fn affine() -> Network {
+        let text = r#"name = "t"
+input = { shape = [5, 4, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 4, kernel = 1, r = 4 } },
+    "relu",
+    { conv2d = { channels = 10, kernel = 3, pad = 1, r = 9 } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 10, kernel = 3, pad = 1, r = 16 } },
+        "relu",
+        { conv2d = { channels = 10, kernel = 3, pad = 1, plain = true } },
+    ] } },
+    "relu",
+    { conv2d = { channels = 17, kernel = 2, r = 11 } },
+    "relu",
+    { max_pool = { size = 2 } },
+    { conv2d = { channels = 8, kernel = [2, 1], pad = [1, 0], plain = true } },
+    "relu",
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     /// Further inputs: an image and a vector, one of them joined as it enters, one within a head.
     pub fn several() -> Network {
         let text = r#"name = "t"
@@ -791,6 +818,20 @@ layers = [
         network
     }
 
+    fn every_kind() -> [Network; 9] {
+        [
+            vectors(),
+            images(),
+            pooled(),
+            oblong(),
+            signals(),
+            activated(),
+            affine(),
+            growing(),
+            several(),
+        ]
+    }
+
     /// Aims of such a network: the same classes of all outputs, that count differently.
     pub fn aims<'a>(network: &Network, labels: &'a [u32]) -> Aims<'a> {
         let weights = [0.7, 2.0].into_iter();
@@ -832,6 +873,7 @@ layers = [
             (headed(), 200),
             (signals_with_a_head(), 600),
             (activated(), 200),
+            (affine(), 3000),
             (growing(), 300),
             (several(), 150),
             (
@@ -1023,7 +1065,7 @@ full_precision = true
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
         let networks =
-            [vectors(), images(), pooled(), oblong(), signals(), activated(), growing(), several()];
+            every_kind();
         for (mut network, quantiser) in
             networks.iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
@@ -1083,7 +1125,7 @@ full_precision = true
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
         let networks =
-            [vectors(), images(), pooled(), oblong(), signals(), activated(), growing(), several()];
+            every_kind();
         for (network, n) in networks.into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);

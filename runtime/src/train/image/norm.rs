@@ -125,6 +125,11 @@ impl Moments {
         Moments::of_all(in_pieces(x, columns, |x| Moments::of(&rows(x))).iter())
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> f64 {
+        self.n
+    }
+
     /// `[c]`: the means.
     pub fn means(&self) -> Array1<f64> {
         Array1::from(self.means.clone())

@@ -1,10 +1,12 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
+use self::affine::Map;
 use super::norm::{Moments, Norm, wide};
 use super::patches::direct::{Direct, Room};
 use super::patches::{Patches, Windows, in_pieces, stack, view, view_mut};
 use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
+use crate::train::lanes::MOST_LANES;
 use crate::train::matmul::{Into, Real, product, product_into, vectorised};
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::{Matrix, Side, Ternariser};
@@ -13,6 +15,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 use std::ops::Range;
 
+mod affine;
 mod backward;
 mod collapse;
 
@@ -59,6 +62,9 @@ pub struct Spn<T> {
     /// Whether it goes that way, which has neither u nor y; and the last forward pass.
     collapses: bool,
     collapsed: Option<collapse::Collapsed>,
+    /// Whether it goes that way, which has no y; and the last forward pass.
+    is_affine: bool,
+    affine: Option<affine::Affine>,
 }
 
 /// The r multiplications: `a ⊙ norm(u)`.
@@ -86,7 +92,7 @@ struct Piece<T> {
     patch: Vec<T>,
     /// The pixels of their windows that the pooling took.
     which: Vec<u32>,
-    /// A sum over windows, where the layer [collapses](collapse).
+    /// A sum over windows or rows, where the layer [collapses](collapse) or is [affine](affine).
     exact: Array2<f64>,
 }
 
@@ -170,10 +176,13 @@ impl<T: Real> Spn<T> {
             pieces: vec![],
             collapses: false,
             collapsed: None,
+            is_affine: false,
+            affine: None,
             direct: Direct::new(&patches, r),
             patches,
         };
         spn.collapses = step.from == [0] && spn.may_collapse();
+        spn.is_affine = !spn.collapses && spn.may_be_affine();
         spn
     }
 
@@ -224,6 +233,11 @@ impl<T: Real> Spn<T> {
         self.parts().1.into_iter().map(|(_, norm)| norm)
     }
 
+    /// Whether y is another matrix than u.
+    fn has_y(&self) -> bool {
+        !self.is_affine && (self.products.is_some() || !self.patches.aligned())
+    }
+
     /// Cuts a batch of n samples, and makes room for it.
     fn cut(&mut self, n: usize) -> Cut {
         let (r, c_out) = (self.w_b.weights.value.nrows(), self.bias.value.ncols());
@@ -255,17 +269,19 @@ impl<T: Real> Spn<T> {
             exact: Array2::zeros((0, 0)),
         });
         let whole = if self.pool.is_some() { self.patches.elements().1 } else { 0 };
+        let width = r.next_multiple_of(MOST_LANES);
+        let sums = if self.is_affine { r.max(c_out) * width } else { 0 };
         let pooled = self.pool.as_ref().map_or(0, |pool| samples * pool.outputs());
         for piece in &mut self.pieces {
-            piece.v.resize(tile * r, T::zero());
-            piece.patch.resize(whole.max(tile * outputs), T::zero());
+            piece.v.resize(tile * width, T::zero());
+            piece.patch.resize(whole.max(tile * outputs).max(sums), T::zero());
             piece.which.resize(pooled, 0);
         }
         if self.collapses {
             return Cut { samples, tile };
         }
         self.u.resize(n * rows * r, T::zero());
-        if self.products.is_some() || !self.patches.aligned() {
+        if self.has_y() {
             self.y.resize(n * self.patches.elements().1 / c_out * c_out, T::zero());
         }
         Cut { samples, tile }
@@ -280,29 +296,39 @@ impl<T: Real> Spn<T> {
         if self.collapses {
             return self.collapsed_forward(x, z, cut.samples);
         }
-        let Spn {
-            w_b,
-            products,
-            w_c,
-            bias,
-            output,
-            relu,
-            pool,
-            patches,
-            direct,
-            groups,
-            output_groups,
-            u,
-            y,
-            pieces,
-            ..
-        } = self;
-        let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
-        let (w_b, w_c) = (w_b.effective(), w_c.as_ref().map(Matrix::effective));
-        let per_piece = cut.samples * patches.per_sample() * r;
-        let (inputs, outputs) = patches.elements();
+        self.forward_sums(cut, x);
+        let map = if self.is_affine { self.begin_affine() } else { self.forward_outputs(cut) };
+        let has_y = self.has_y();
+        let Spn { relu, pool, patches, u, y, pieces, .. } = self;
+        let (y, outputs) = (if has_y { y } else { u }, patches.elements().1);
+        let low = if *relu { T::zero() } else { T::neg_infinity() };
+        let of_sample = y.len() / (x.len() / patches.elements().0).max(1);
+        let pool = pool.as_ref();
+        let results = pool.map_or(outputs, Windows::outputs);
+        let work = (
+            pieces.par_iter_mut(),
+            z.par_chunks_mut(cut.samples * results),
+            y.par_chunks(cut.samples * of_sample),
+        );
+        work.into_par_iter().for_each(|(piece, z, y)| {
+            let Some(pool) = pool else { return map.apply(y, z, low) };
+            let results = z.chunks_mut(results).zip(piece.which.chunks_mut(results));
+            for ((z, which), y) in results.zip(y.chunks(of_sample)) {
+                map.apply(y, &mut piece.patch[..outputs], low);
+                pool.largest_of(&piece.patch, z, which);
+            }
+        });
+    }
+
+    /// W_b x, and its moments.
+    fn forward_sums(&mut self, cut: Cut, x: &[T]) {
+        let Spn { w_b, products, w_c, bias, patches, direct, groups, is_affine, u, pieces, .. } =
+            self;
+        let (r, w_b) = (w_b.weights.value.nrows(), w_b.effective());
+        let (inputs, per_piece) = (patches.elements().0, cut.samples * patches.per_sample() * r);
         // What the first norm there is goes by: of an ordinary layer, its outputs.
-        let normed = if products.is_some() { r } else { c_out };
+        let normed = if products.is_some() { r } else { bias.value.ncols() };
+        let mixes = *is_affine && w_c.is_some();
         let work = (
             pieces.par_iter_mut(),
             u.par_chunks_mut(per_piece),
@@ -315,7 +341,12 @@ impl<T: Real> Spn<T> {
                 let samples = u.chunks_mut(patches.per_sample() * r).zip(x.chunks(inputs));
                 for (u, x) in samples {
                     direct.sums(x, w_b, &mut piece.room, u);
-                    piece.moments.add(u);
+                    if !mixes {
+                        piece.moments.add(u);
+                    }
+                }
+                if mixes {
+                    piece.measure(cut, u, r);
                 }
                 return;
             }
@@ -326,6 +357,16 @@ impl<T: Real> Spn<T> {
                 piece.moments.add(u);
             }
         });
+    }
+
+    /// From u to y, where that is another matrix, and how it goes on from there.
+    fn forward_outputs(&mut self, cut: Cut) -> Map<T> {
+        let Spn { w_b, products, w_c, bias, output, patches, output_groups, u, y, pieces, .. } =
+            self;
+        let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
+        let w_c = w_c.as_ref().map(Matrix::effective);
+        let per_piece = cut.samples * patches.per_sample() * r;
+        let outputs = patches.elements().1;
         if let Some(Products { a, norm }) = products {
             norm.take(&Moments::of_all(pieces.iter().map(|piece| &piece.moments)));
             let centre = wide(&norm.centre.to_vec());
@@ -364,45 +405,14 @@ impl<T: Real> Spn<T> {
                 piece.moments.clear(c_out);
                 piece.moments.add(y);
             });
-        }
-        if products.is_none() && !patches.aligned() {
+        } else if !patches.aligned() {
             let work = u.par_chunks(per_piece).zip(y.par_chunks_mut(cut.samples * outputs));
             work.for_each(|(u, y)| patches.crop_rows(u, 0..u.len() / r, y));
         }
-        let y = if products.is_some() || !patches.aligned() { &*y } else { &*u };
-        // z = max(low, (y - centre) · slope + offset).
-        let low = if *relu { T::zero() } else { T::neg_infinity() };
         if let Some((_, norm)) = output {
             norm.take(&Moments::of_all(pieces.iter().map(|piece| &piece.moments)));
         }
-        let [centre, slope, offset] = outer(output, bias);
-        let activate = |y: &[T], z: &mut [T]| {
-            vectorised(|| {
-                for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
-                    for ((((z, &y), &c), &s), &b) in
-                        z.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset)
-                    {
-                        let v = (y - c) * s + b;
-                        *z = if v > low { v } else { low };
-                    }
-                }
-            });
-        };
-        let pool = pool.as_ref();
-        let results = pool.map_or(outputs, Windows::outputs);
-        let work = (
-            pieces.par_iter_mut(),
-            z.par_chunks_mut(cut.samples * results),
-            y.par_chunks(cut.samples * outputs),
-        );
-        work.into_par_iter().for_each(|(piece, z, y)| {
-            let Some(pool) = pool else { return activate(y, z) };
-            let results = z.chunks_mut(results).zip(piece.which.chunks_mut(results));
-            for ((z, which), y) in results.zip(y.chunks(outputs)) {
-                activate(y, &mut piece.patch[..outputs]);
-                pool.largest_of(&piece.patch, z, which);
-            }
-        });
+        Map::Diagonal(outer(output, bias))
     }
 
     /// `[n, elements]` to W_b's sums, `[n · patches, r]`.

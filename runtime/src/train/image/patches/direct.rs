@@ -1,11 +1,9 @@
 //! Convolutions that read windows where they lie in the image: no window is copied.
-//!
-//! Numbers of one register belong to neighbouring channels of the result, so that each of its
-//! elements is one chain of multiply-adds, in the same order on any processor.
 
 use super::Patches;
+use super::kernels::{Convolution, Correlation, Packed, Source, Stretch, Target};
 use crate::shape::Extent;
-use crate::train::lanes::{Lanes, MOST_LANES, OnLanes};
+use crate::train::lanes::MOST_LANES;
 use crate::train::matmul::{Into, Real};
 use ndarray::{Array2, ArrayView2};
 
@@ -24,16 +22,6 @@ pub struct Direct {
     /// dL/du between pads: its size, and where it begins.
     gradient: (Extent, Extent),
     phases: Vec<Phase>,
-}
-
-/// Elements that lie side by side both in the source and in the matrix.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    /// Where it begins in the source, from the window's beginning.
-    at: usize,
-    /// Its first row in the matrix.
-    row: usize,
-    length: usize,
 }
 
 /// The pixels of the image that windows reach with the same taps: those a step apart.
@@ -60,12 +48,6 @@ impl<T> Default for Room<T> {
     fn default() -> Self {
         Room { image: vec![], gradient: vec![], row: vec![], weights: vec![] }
     }
-}
-
-/// A matrix, turned, whose rows are whole registers.
-pub struct Packed<T> {
-    entries: Vec<T>,
-    width: usize,
 }
 
 /// Fewer channels leave most of a register idle.
@@ -198,6 +180,7 @@ impl Direct {
             matrix: w_b,
             target: Target { elements: u, row: across * self.r, pixel: self.r, channels: self.r },
             count: Extent { h: down, w: across },
+            offset: None,
             into: Into::Place,
         });
     }
@@ -209,12 +192,12 @@ impl Direct {
     }
 
     /// Takes dL/du of one sample, `[patches, r]`, to that of W_b, which it adds to the sum, and to
-    /// dL/dx, `[elements]`, where asked for. `finish` is given each row of patches, and the place
-    /// of its first number, and does what is left to do to it.
+    /// dL/dx, `[elements]`, where asked for. `du` places the numbers of a row of patches, of which
+    /// it is given the place of the first.
     pub fn back<T: Real>(
         &self,
         x: &[T],
-        (du, finish): (&[T], impl Fn(&mut [T], usize)),
+        du: impl Fn(&mut [T], usize),
         room: &mut Room<T>,
         dx: Option<(&mut [T], &Packed<T>, Into)>,
     ) {
@@ -224,15 +207,13 @@ impl Direct {
         room.gradient.resize(size.area() * self.width, T::zero());
         let length = across * self.r;
         room.row.resize(length, T::zero());
-        let rows = room.gradient[from..].chunks_mut(row).zip(du.chunks(length));
-        for (first, (to, from)) in (0..).step_by(length).zip(rows) {
+        let rows = room.gradient[from..].chunks_mut(row).take(down);
+        for (first, to) in (0..).step_by(length).zip(rows) {
             if self.r == self.width {
-                to[..length].copy_from_slice(from);
-                finish(&mut to[..length], first);
+                du(&mut to[..length], first);
                 continue;
             }
-            room.row.copy_from_slice(from);
-            finish(&mut room.row, first);
+            du(&mut room.row, first);
             for (to, from) in to.chunks_mut(self.width).zip(room.row.chunks(self.r)) {
                 to[..self.r].copy_from_slice(from);
             }
@@ -268,6 +249,7 @@ impl Direct {
                     channels,
                 },
                 count: phase.count,
+                offset: None,
                 into,
             });
         }
@@ -280,252 +262,6 @@ impl Direct {
         {
             column.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
         }
-    }
-}
-
-/// Windows that begin a row or a pixel apart.
-#[derive(Clone, Copy)]
-struct Source<'a, T> {
-    elements: &'a [T],
-    /// Elements from a row of windows to the next.
-    row: usize,
-    /// Elements from a window to the next one of its row.
-    pixel: usize,
-}
-
-impl<T> Source<'_, T> {
-    /// Whether so many windows of that size lie within.
-    fn holds(&self, count: Extent, window: usize) -> bool {
-        (count.h - 1) * self.row + (count.w - 1) * self.pixel + window <= self.elements.len()
-    }
-}
-
-/// Where results go.
-struct Target<'a, T> {
-    elements: &'a mut [T],
-    row: usize,
-    pixel: usize,
-    /// Results of one window.
-    channels: usize,
-}
-
-/// How far a window reaches in its source, and in the matrix.
-fn reach(windows: &[Stretch]) -> (usize, usize) {
-    let end = |end: fn(&Stretch) -> usize| windows.iter().map(end).max().unwrap_or_default();
-    (end(|s| s.at + s.length), end(|s| s.row + s.length))
-}
-
-/// The products of windows with a matrix.
-struct Convolution<'a, T> {
-    source: Source<'a, T>,
-    windows: &'a [Stretch],
-    matrix: &'a Packed<T>,
-    target: Target<'a, T>,
-    count: Extent,
-    into: Into,
-}
-
-impl<T: Real> OnLanes<T> for Convolution<'_, T> {
-    #[inline(always)]
-    fn run<L: Lanes<T>>(mut self, lanes: L) {
-        let Convolution { source, windows, matrix, target, count, .. } = &self;
-        let ((window, rows), width) = (reach(windows), matrix.width);
-        let (count, channels) = (*count, target.channels);
-        let last = (count.h - 1) * target.row + (count.w - 1) * target.pixel;
-        assert!(source.holds(count, window));
-        assert!(rows * width <= matrix.entries.len() && width.is_multiple_of(L::COUNT));
-        assert!(last + channels <= target.elements.len() && channels <= width);
-        for y in 0..count.h {
-            for v in (0..channels).step_by(2 * L::COUNT) {
-                if v + L::COUNT < channels {
-                    self.row::<L, 2>(lanes, y, v);
-                } else {
-                    self.row::<L, 1>(lanes, y, v);
-                }
-            }
-        }
-    }
-}
-
-#[allow(unsafe_code)]
-impl<T: Real> Convolution<'_, T> {
-    /// V registers of results, from channel v on, of one row of windows.
-    #[inline(always)]
-    fn row<L: Lanes<T>, const V: usize>(&mut self, lanes: L, y: usize, v: usize) {
-        let mut x = 0;
-        while x < self.count.w {
-            let rest = self.count.w - x;
-            // As many registers of sums as there are, less those of a matrix's row.
-            x += if L::MANY && V == 1 && rest >= 16 {
-                self.windows_at::<L, V, 16>(lanes, y, x, v)
-            } else if (L::MANY || V == 1) && rest >= 8 {
-                self.windows_at::<L, V, 8>(lanes, y, x, v)
-            } else if rest >= 4 {
-                self.windows_at::<L, V, 4>(lanes, y, x, v)
-            } else {
-                self.windows_at::<L, V, 1>(lanes, y, x, v)
-            };
-        }
-    }
-
-    /// The same of W windows.
-    #[inline(always)]
-    fn windows_at<L: Lanes<T>, const V: usize, const W: usize>(
-        &mut self,
-        lanes: L,
-        y: usize,
-        x: usize,
-        v: usize,
-    ) -> usize {
-        let Convolution { source, windows, matrix, target, into, .. } = self;
-        let mut sums = [[lanes.splat(T::zero()); V]; W];
-        for stretch in windows.iter() {
-            // SAFETY: `run` asserts that the last window lies within the source, all rows that
-            // windows name within the matrix, and that its rows are whole registers.
-            unsafe {
-                let first = y * source.row + x * source.pixel + stretch.at;
-                let from: [*const T; W] =
-                    std::array::from_fn(|i| source.elements.as_ptr().add(first + i * source.pixel));
-                let mut row = matrix.entries.as_ptr().add(stretch.row * matrix.width + v);
-                for k in 0..stretch.length {
-                    let entries: [L::Register; V] =
-                        std::array::from_fn(|v| lanes.load(row.add(v * L::COUNT)));
-                    for (sums, from) in sums.iter_mut().zip(from) {
-                        let element = lanes.splat(*from.add(k));
-                        for (sum, entry) in sums.iter_mut().zip(entries) {
-                            *sum = lanes.multiply_add(element, entry, *sum);
-                        }
-                    }
-                    row = row.add(matrix.width);
-                }
-            }
-        }
-        for (i, sums) in sums.into_iter().enumerate() {
-            let first = y * target.row + (x + i) * target.pixel;
-            for (channel, sum) in (v..).step_by(L::COUNT).zip(sums) {
-                let to = &mut target.elements[first + channel..first + target.channels];
-                place(lanes, sum, to, *into);
-            }
-        }
-        W
-    }
-}
-
-/// Adds to a slice, or places in it, as many numbers as it takes.
-#[allow(unsafe_code)]
-#[inline(always)]
-fn place<T: Real, L: Lanes<T>>(lanes: L, numbers: L::Register, to: &mut [T], into: Into) {
-    // SAFETY: COUNT numbers are loaded from and stored to arrays and slices of at least as many.
-    unsafe {
-        if to.len() >= L::COUNT {
-            let numbers = match into {
-                Into::Place => numbers,
-                Into::Sum => {
-                    lanes.multiply_add(numbers, lanes.splat(T::one()), lanes.load(to.as_ptr()))
-                }
-            };
-            lanes.store(to.as_mut_ptr(), numbers);
-            return;
-        }
-        let mut all = [T::zero(); MOST_LANES];
-        lanes.store(all.as_mut_ptr(), numbers);
-        for (to, number) in to.iter_mut().zip(all) {
-            *to = if into == Into::Sum { *to + number } else { number };
-        }
-    }
-}
-
-/// The sum of windows times gradients, over all windows.
-struct Correlation<'a, T> {
-    source: Source<'a, T>,
-    windows: &'a [Stretch],
-    gradient: Source<'a, T>,
-    /// Numbers of a gradient, and of a row of the sum: whole registers.
-    width: usize,
-    count: Extent,
-    sum: &'a mut [T],
-}
-
-impl<T: Real> OnLanes<T> for Correlation<'_, T> {
-    #[inline(always)]
-    fn run<L: Lanes<T>>(mut self, lanes: L) {
-        let Correlation { source, windows, gradient, width, count, .. } = self;
-        let (window, rows) = reach(windows);
-        assert!(source.holds(count, window) && gradient.holds(count, width));
-        assert!(rows * width <= self.sum.len() && width.is_multiple_of(L::COUNT));
-        for stretch in windows {
-            for v in (0..width).step_by(2 * L::COUNT) {
-                if v + L::COUNT < width {
-                    self.stretch::<L, 2>(lanes, stretch, v);
-                } else {
-                    self.stretch::<L, 1>(lanes, stretch, v);
-                }
-            }
-        }
-    }
-}
-
-#[allow(unsafe_code)]
-impl<T: Real> Correlation<'_, T> {
-    /// V registers, from channel v on, of the rows that a stretch names.
-    #[inline(always)]
-    fn stretch<L: Lanes<T>, const V: usize>(&mut self, lanes: L, stretch: &Stretch, v: usize) {
-        let mut k = 0;
-        while k < stretch.length {
-            let rest = stretch.length - k;
-            k += if L::MANY && V == 1 && rest >= 24 {
-                self.rows_at::<L, V, 24>(lanes, stretch, k, v)
-            } else if (L::MANY || V == 1) && rest >= 12 {
-                self.rows_at::<L, V, 12>(lanes, stretch, k, v)
-            } else if rest >= 4 {
-                self.rows_at::<L, V, 4>(lanes, stretch, k, v)
-            } else {
-                self.rows_at::<L, V, 1>(lanes, stretch, k, v)
-            };
-        }
-    }
-
-    /// The same of K rows.
-    #[inline(always)]
-    fn rows_at<L: Lanes<T>, const V: usize, const K: usize>(
-        &mut self,
-        lanes: L,
-        stretch: &Stretch,
-        k: usize,
-        v: usize,
-    ) -> usize {
-        let Correlation { source, gradient, width, count, sum, .. } = self;
-        // SAFETY: `run` asserts that the last window and the last gradient lie within their
-        // sources, all rows that windows name within the sum, and that its rows are whole
-        // registers; v is the first of V of them.
-        unsafe {
-            let to = sum.as_mut_ptr().add((stretch.row + k) * *width + v);
-            let mut sums: [[L::Register; V]; K] = std::array::from_fn(|i| {
-                std::array::from_fn(|v| lanes.load(to.add(i * *width + v * L::COUNT)))
-            });
-            for y in 0..count.h {
-                let mut element = source.elements.as_ptr().add(y * source.row + stretch.at + k);
-                let mut gradients = gradient.elements.as_ptr().add(y * gradient.row + v);
-                for _ in 0..count.w {
-                    let factors: [L::Register; V] =
-                        std::array::from_fn(|v| lanes.load(gradients.add(v * L::COUNT)));
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let element = lanes.splat(*element.add(i));
-                        for (sum, factor) in sums.iter_mut().zip(factors) {
-                            *sum = lanes.multiply_add(element, factor, *sum);
-                        }
-                    }
-                    element = element.wrapping_add(source.pixel);
-                    gradients = gradients.wrapping_add(gradient.pixel);
-                }
-            }
-            for (i, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    lanes.store(to.add(i * *width + v * L::COUNT), sum);
-                }
-            }
-        }
-        K
     }
 }
 
@@ -564,6 +300,9 @@ mod tests {
                 assert_eq!(view(&u, due.dim()), due, "{seed}: {patches:?}");
                 let du = whole::<T>(patches.per_sample() * r, 3 + sample);
                 let du = Array2::from_shape_vec((patches.per_sample(), r), du).unwrap();
+                let placed = |row: &mut [T], first: usize| {
+                    row.copy_from_slice(&du.as_slice().unwrap()[first..first + row.len()]);
+                };
                 let (rows, back) =
                     (du.dot(&w_b).as_standard_layout().into_owned(), direct.pack_back(w_b.view()));
                 for into in [Into::Place, Into::Sum] {
@@ -579,19 +318,10 @@ mod tests {
                     );
                     direct.clear(&mut room);
                     let asked = Some((&mut dx[..], &back, into));
-                    // What is left to do turns the signs back.
-                    let turned = du.mapv(|d| -d);
-                    let finish = |row: &mut [T], first: usize| {
-                        for (d, due) in row.iter_mut().zip(&turned.as_slice().unwrap()[first..]) {
-                            assert_eq!(d, due);
-                            *d = -*d;
-                        }
-                    };
-                    let du = (turned.as_slice().unwrap(), finish);
-                    direct.back(&x, du, &mut room, asked);
+                    direct.back(&x, placed, &mut room, asked);
                     assert_eq!(dx, due, "{seed}: {patches:?}");
                 }
-                direct.back(&x, (du.as_slice().unwrap(), |_: &mut [T], _| ()), &mut room, None);
+                direct.back(&x, placed, &mut room, None);
                 let mut gradient = Array2::zeros((r, columns));
                 direct.weights(&room, &mut gradient);
                 assert_eq!(gradient, du.t().dot(&windows) * T::real(2.0), "{seed}: {patches:?}");

@@ -3,6 +3,7 @@
 use super::{Cut, Piece, Products, Spn, outer, scale_rows};
 use super::{columns_of, products_of};
 use crate::train::image::norm::{Norm, narrow, wide};
+use crate::train::image::patches::kernels::AffineMap;
 use crate::train::image::patches::{Windows, view, view_mut};
 use crate::train::matmul::{Into, Real, is_positive, product_into, vectorised};
 use crate::train::optimiser::Parameter;
@@ -48,28 +49,33 @@ impl<T: Real> Spn<T> {
                 &mut unpooled[..]
             }
         };
-        let through_output = self.output_backward(cut, dz);
-        // What is left to do to dL/du on the way: of an ordinary layer, u is y.
-        let (through_norm, du) = if self.products.is_some() {
+        let has_y = self.has_y();
+        if has_y {
             dv.resize(self.u.len().max(dv.len()), T::zero());
-            let dv = &mut dv[..self.u.len()];
-            (self.products_backward(cut, through_output, dz, dv), dv)
-        } else if !self.patches.aligned() {
-            dv.resize(self.u.len().max(dv.len()), T::zero());
-            let dv = &mut dv[..self.u.len()];
-            let rows = dv.len() / self.w_b.weights.value.nrows();
-            self.patches.uncrop_rows(dz, 0..rows, dv);
-            (through_output, dv)
+        }
+        let dv = &mut dv[..if has_y { self.u.len() } else { 0 }];
+        // What is left to do to get to dL/du, and to what: where there is no y, u stands for it.
+        let (through, d) = if self.is_affine {
+            (self.affine_backward(cut, z, dz), dz)
         } else {
-            (through_output, dz)
+            let through_output = self.output_backward(cut, dz);
+            if self.products.is_some() {
+                (self.products_backward(cut, through_output, dz, dv), dv)
+            } else if has_y {
+                let rows = dv.len() / self.w_b.weights.value.nrows();
+                self.patches.uncrop_rows(dz, 0..rows, dv);
+                (through_output, dv)
+            } else {
+                (through_output, dz)
+            }
         };
-        self.sums_backward(cut, x, through_norm, du, dx);
+        self.sums_backward(cut, x, through, d, dx);
         self.unpooled = unpooled;
     }
 
     /// Takes dL/dz through the relu, and sums up what the gradients of offset and scale are and
     /// what the norm needs.
-    fn output_backward(&mut self, cut: Cut, dz: &mut [T]) -> Option<NormGradient<T>> {
+    fn output_backward(&mut self, cut: Cut, dz: &mut [T]) -> Through<T> {
         let Spn { products, bias, output, relu, pool, patches, u, y, pieces, .. } = self;
         let c_out = bias.value.ncols();
         let size = cut.samples * patches.elements().1;
@@ -93,10 +99,9 @@ impl<T: Real> Spn<T> {
         });
         let sums = joined(pieces, output.as_ref().map(|(_, norm)| norm));
         to_gradient(&sums[0], &mut bias.gradient);
-        output.as_mut().map(|(scale, norm)| {
-            to_gradient(&sums[1], &mut scale.gradient);
-            NormGradient::new(norm, scale, &sums, pre.len() / c_out)
-        })
+        let Some((scale, norm)) = output else { return Through::Nothing };
+        to_gradient(&sums[1], &mut scale.gradient);
+        Through::Norm(NormGradient::new(norm, scale, &sums, pre.len() / c_out))
     }
 
     /// Takes dL/dz through the output's norm and W_c, to the gradient behind the norm between, in
@@ -104,12 +109,12 @@ impl<T: Real> Spn<T> {
     fn products_backward(
         &mut self,
         cut: Cut,
-        through_output: Option<NormGradient<T>>,
+        through_output: Through<T>,
         dz: &mut [T],
         dv: &mut [T],
-    ) -> Option<NormGradient<T>> {
+    ) -> Through<T> {
         let Spn { w_b, products, w_c, bias, patches, output_groups, u, y, pieces, .. } = self;
-        let Products { a, norm } = products.as_mut()?;
+        let Some(Products { a, norm }) = products else { return Through::Nothing };
         let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
         let (size, per_piece) =
             (cut.samples * patches.elements().1, cut.samples * patches.per_sample() * r);
@@ -121,7 +126,7 @@ impl<T: Real> Spn<T> {
             (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
         work.into_par_iter().for_each(|(piece, (dz, y), u, dv)| {
             piece.sums = [vec![0.0; r], vec![0.0; r]];
-            if let Some(gradient) = &through_output
+            if let Through::Norm(gradient) = &through_output
                 && !patches.aligned()
             {
                 gradient.apply(dz, y);
@@ -136,7 +141,7 @@ impl<T: Real> Spn<T> {
                 if patches.aligned() {
                     let pixels = rows.start * c_out..rows.end * c_out;
                     dy.copy_from_slice(&dz[pixels.clone()]);
-                    if let Some(gradient) = &through_output {
+                    if let Through::Norm(gradient) = &through_output {
                         gradient.apply(dy, &y[pixels]);
                     }
                 } else {
@@ -162,22 +167,24 @@ impl<T: Real> Spn<T> {
         }
         let sums = joined(pieces, Some(norm));
         to_gradient(&sums[1], &mut a.gradient);
-        Some(NormGradient::new(norm, a, &sums, u.len() / r))
+        Through::Norm(NormGradient::new(norm, a, &sums, u.len() / r))
     }
 
-    /// Takes dL/du, once it has gone through the norm, through W_b to dL/dx.
+    /// Takes d, once it has gone through to dL/du, through W_b to dL/dx.
     fn sums_backward(
         &mut self,
         cut: Cut,
         x: &[T],
-        through_norm: Option<NormGradient<T>>,
-        du: &[T],
+        through: Through<T>,
+        d: &[T],
         dx: Option<(&mut Array2<T>, Into)>,
     ) {
         let Spn { w_b, mask, patches, direct, groups, u, pieces, .. } = self;
         let r = w_b.weights.value.nrows();
         let (inputs, per_piece) = (patches.elements().0, cut.samples * patches.per_sample() * r);
         let w_b_now = w_b.effective();
+        // Numbers of d for each row of u.
+        let channels = d.len() / (u.len() / r);
         let (dx, into_dx) = dx.map_or((None, Into::Place), |(dx, into)| (dx.as_slice_mut(), into));
         let mut dx: Vec<Option<&mut [T]>> = match dx {
             Some(dx) => dx.chunks_mut(cut.samples * inputs).map(Some).collect(),
@@ -185,26 +192,26 @@ impl<T: Real> Spn<T> {
         };
         let work = (
             pieces.par_iter_mut(),
-            du.par_chunks(per_piece),
+            d.par_chunks(per_piece / r * channels),
             u.par_chunks(per_piece),
             x.par_chunks(cut.samples * inputs),
             dx.par_iter_mut(),
         );
         let direct = direct.as_ref().map(|direct| (direct, direct.pack_back(w_b_now)));
-        work.into_par_iter().for_each(|(piece, du, u, x, dx)| {
+        work.into_par_iter().for_each(|(piece, d, u, x, dx)| {
             if let Some((direct, w_b)) = &direct {
                 direct.clear(&mut piece.room);
                 let mut dx = dx.as_deref_mut().map(|dx| dx.chunks_mut(inputs));
-                let samples = patches.per_sample() * r;
-                let samples = du.chunks(samples).zip(u.chunks(samples)).zip(x.chunks(inputs));
-                for ((du, u), x) in samples {
-                    let finish = |row: &mut [T], first: usize| {
-                        if let Some(gradient) = &through_norm {
-                            gradient.apply(row, &u[first..first + row.len()]);
-                        }
+                let rows = patches.per_sample();
+                let samples = d.chunks(rows * channels).zip(u.chunks(rows * r));
+                for ((d, u), x) in samples.zip(x.chunks(inputs)) {
+                    let du = |du: &mut [T], first: usize| {
+                        let (row, n) = (first / r, du.len() / r);
+                        let d = &d[row * channels..(row + n) * channels];
+                        through.place(d, &u[first..first + n * r], du);
                     };
                     let dx = dx.as_mut().and_then(|dx| Some((dx.next()?, w_b, into_dx)));
-                    direct.back(x, (du, finish), &mut piece.room, dx);
+                    direct.back(x, du, &mut piece.room, dx);
                 }
                 direct.weights(&piece.room, &mut piece.d_w_b);
                 return;
@@ -217,11 +224,10 @@ impl<T: Real> Spn<T> {
             }
             for (i, rows) in cut.tiles(u.len() / r).enumerate() {
                 let of_tile = rows.start * r..rows.end * r;
-                let mut du = &du[of_tile.clone()];
-                if let Some(gradient) = &through_norm {
+                let mut du = &d[of_tile.clone()];
+                if !matches!(through, Through::Nothing) {
                     let finished = &mut piece.v[..du.len()];
-                    finished.copy_from_slice(du);
-                    gradient.apply(finished, &u[of_tile]);
+                    through.place(du, &u[of_tile], finished);
                     du = finished;
                 }
                 let du = view(du, (rows.len(), r));
@@ -270,9 +276,27 @@ fn through_pooling<T: Real>(
     });
 }
 
+/// Adds the sums over rows to `sums`, column by column.
+pub(super) fn sum_columns<T: Real>(rows: &[T], c: usize, sums: &mut [f64]) {
+    let zeros = wide(&vec![T::zero(); c]);
+    let length = zeros.len();
+    // Few enough rows for a sum in T.
+    for rows in rows.chunks(length << 8) {
+        let mut part = zeros.clone();
+        vectorised(|| {
+            for rows in rows.chunks(length) {
+                part.iter_mut().zip(rows).for_each(|(sum, &v)| *sum += v);
+            }
+        });
+        // NumCast of a float to f64 never fails.
+        let part = narrow(&part, c);
+        sums.iter_mut().zip(part).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
+    }
+}
+
 /// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is
 /// [wide].
-fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
+pub(super) fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     let (length, c) = (centre.len(), sums[0].len());
     // Few enough rows for a sum in T.
     for (d, x) in d.chunks(length << 8).zip(x.chunks(length << 8)) {
@@ -296,9 +320,38 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     }
 }
 
+/// What is left to do to get from numbers d to dL/du.
+pub(super) enum Through<T> {
+    /// That is what they are.
+    Nothing,
+    Norm(NormGradient<T>),
+    /// The sum of what two maps make of d and of u.
+    Map {
+        of_d: AffineMap<T>,
+        of_u: AffineMap<T>,
+    },
+}
+
+impl<T: Real> Through<T> {
+    /// Places dL/du of rows.
+    fn place(&self, d: &[T], u: &[T], du: &mut [T]) {
+        match self {
+            Through::Nothing => du.copy_from_slice(d),
+            Through::Norm(gradient) => {
+                du.copy_from_slice(d);
+                gradient.apply(du, u);
+            }
+            Through::Map { of_d, of_u } => {
+                of_d.apply(d, du, Into::Place);
+                of_u.apply(u, du, Into::Sum);
+            }
+        }
+    }
+}
+
 /// The gradient through a norm and the factor behind it: `d ← factor/σ · (d - mean(d) - x̂ · mean(d
 /// · x̂))`, where x̂ is `(x - centre)/σ`: `d · scale + (x - centre) · slope + offset`.
-struct NormGradient<T> {
+pub(super) struct NormGradient<T> {
     centre: Vec<T>,
     scale: Vec<T>,
     slope: Vec<T>,
@@ -315,12 +368,14 @@ impl<T: Real> NormGradient<T> {
         };
         let along = times(mean(&sums[1]));
         let slope: Vec<T> = along.into_iter().zip(&norm.inverse).map(|(a, i)| a * *i).collect();
-        NormGradient {
-            centre: wide(&norm.centre.to_vec()),
-            slope: wide(&slope),
-            offset: wide(&times(mean(&sums[0]))),
-            scale: wide(&scale),
-        }
+        let offset = times(mean(&sums[0]));
+        NormGradient::of(norm, [&scale, &slope, &offset])
+    }
+
+    /// That of these factors, column by column.
+    pub fn of(norm: &Norm<T>, [scale, slope, offset]: [&[T]; 3]) -> Self {
+        let centre = wide(&norm.centre.to_vec());
+        NormGradient { centre, scale: wide(scale), slope: wide(slope), offset: wide(offset) }
     }
 
     fn apply(&self, d: &mut [T], x: &[T]) {
@@ -338,7 +393,7 @@ impl<T: Real> NormGradient<T> {
 }
 
 /// The sums of all pieces; the second ones in units of the norm's σ, where there is a norm.
-fn joined<T: Real>(pieces: &[Piece<T>], norm: Option<&Norm<T>>) -> [Vec<f64>; 2] {
+pub(super) fn joined<T: Real>(pieces: &[Piece<T>], norm: Option<&Norm<T>>) -> [Vec<f64>; 2] {
     let mut total = pieces[0].sums.clone();
     for piece in &pieces[1..] {
         for (total, sums) in total.iter_mut().zip(&piece.sums) {
@@ -368,7 +423,7 @@ fn collect<T: Real>(
     std::mem::swap(matrix(first), gradient);
 }
 
-fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
+pub(super) fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
     gradient.iter_mut().zip(sums).for_each(|(g, s)| *g = T::real(*s));
 }
 

@@ -7,67 +7,23 @@
 //! follow from that one by small products in f64. dL/dx, which would need C's gradient too, nobody
 //! asks for at the input.
 
-use super::{Piece, Products, Spn};
-use crate::train::image::norm::{Moments, Norm};
+use super::affine::{Spread, exact, normalise, normalise_gradient, place, total};
+use super::{Products, Spn};
 use crate::train::image::patches::{view, view_mut};
 use crate::train::matmul::{Into, Real, is_positive, product, product_into, vectorised};
-use crate::train::optimiser::Parameter;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 
 /// What the forward pass leaves to the backward pass.
 pub(super) struct Collapsed {
     /// `[k]`: of the windows.
     mean: Array1<f64>,
-    /// `[k, k]`: of the windows.
-    covariance: Array2<f64>,
+    /// Of the windows.
+    spread: Spread,
     /// `[r, k]`: W_b, normalised and times ã.
     hidden: Array2<f64>,
     /// `[c_out, k]`: W_c times that.
     linear: Array2<f64>,
-}
-
-fn exact<T: Real>(matrix: ArrayView2<T>) -> Array2<f64> {
-    // NumCast of a float to f64 never fails.
-    matrix.mapv(|v| v.to_f64().unwrap_or_default())
-}
-
-fn column<T: Real>(values: impl IntoIterator<Item = T>) -> Array2<f64> {
-    let column: Array1<f64> = values.into_iter().map(|v| v.to_f64().unwrap_or_default()).collect();
-    column.insert_axis(Axis(1))
-}
-
-/// Takes the statistics of `rows · x` over n windows x into a norm; the rows times factor/σ.
-fn normalise<T: Real>(
-    rows: &Array2<f64>,
-    means: Array1<f64>,
-    (n, covariance): (f64, &Array2<f64>),
-    (factor, norm): (&Parameter<T>, &mut Norm<T>),
-) -> Array2<f64> {
-    norm.take(&Moments::new(n, means.to_vec(), (rows.dot(covariance) * rows).sum_axis(Axis(1))));
-    rows * &column(norm.slope(factor))
-}
-
-/// The gradient of [`normalise`]: from that of its result to the factor's, and the rows'.
-fn normalise_gradient<T: Real>(
-    gradient: Array2<f64>,
-    rows: &Array2<f64>,
-    covariance: &Array2<f64>,
-    (factor, norm): (&mut Parameter<T>, &Norm<T>),
-) -> Array2<f64> {
-    let inverse = column(norm.inverse.iter().copied());
-    let along = (&gradient * rows).sum_axis(Axis(1)).insert_axis(Axis(1)) * &inverse;
-    place(&along, &mut factor.gradient);
-    (gradient - along * inverse * rows.dot(covariance)) * column(norm.slope(factor))
-}
-
-fn place<T: Real>(from: &Array2<f64>, gradient: &mut Array2<T>) {
-    gradient.iter_mut().zip(from).for_each(|(g, v)| *g = T::real(*v));
-}
-
-/// The sum of all pieces.
-fn total<T>(pieces: &[Piece<T>]) -> Array2<f64> {
-    pieces[1..].iter().fold(pieces[0].exact.clone(), |total, piece| total + &piece.exact)
 }
 
 /// Windows of a sample, at least: it is worked on by itself.
@@ -108,19 +64,19 @@ impl<T: Real> Spn<T> {
         let n = total[[k, k]];
         let mean = &total.slice(s![k, ..k]) / n;
         let outer_product = mean.view().insert_axis(Axis(1)).dot(&mean.view().insert_axis(Axis(0)));
-        let covariance = &total.slice(s![..k, ..k]) / n - outer_product;
+        let spread = Spread::Covariance(&total.slice(s![..k, ..k]) / n - outer_product);
         let w_b = exact(w_b.effective());
-        let hidden = normalise(&w_b, w_b.dot(&mean), (n, &covariance), (a, norm));
+        let hidden = normalise(&w_b, w_b.dot(&mean), (n, &spread), (a, norm));
         let linear = w_c.as_ref().map_or(hidden.clone(), |w_c| exact(w_c.effective()).dot(&hidden));
         // v has no mean, so y has none.
         let slope =
-            normalise(&linear, Array1::zeros(linear.nrows()), (n, &covariance), (scale, outer));
+            normalise(&linear, Array1::zeros(linear.nrows()), (n, &spread), (scale, outer));
         // z = map · (x, 1).
         let mut map = Array2::zeros((linear.nrows(), k + 1));
         let offset = exact(bias.value.view()).row(0).to_owned() - slope.dot(&mean);
         map.slice_mut(s![.., ..k]).assign(&slope.mapv(T::real));
         map.column_mut(k).assign(&offset.mapv(T::real));
-        *collapsed = Some(Collapsed { mean, covariance, hidden, linear });
+        *collapsed = Some(Collapsed { mean, spread, hidden, linear });
 
         let work = (
             pieces.par_iter_mut(),
@@ -149,7 +105,7 @@ impl<T: Real> Spn<T> {
         let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else {
             unreachable!()
         };
-        let Some(Collapsed { mean, covariance, hidden, linear }) = collapsed else { return };
+        let Some(Collapsed { mean, spread, hidden, linear }) = collapsed else { return };
         let (inputs, k, rows, c) =
             (patches.elements().0, patches.columns(), patches.per_sample(), linear.nrows());
         let pool = pool.as_ref();
@@ -182,7 +138,7 @@ impl<T: Real> Spn<T> {
         let (d_map, d_offset) = (total.slice(s![.., ..k]), total.slice(s![.., k..]));
         place(&d_offset.to_owned(), &mut bias.gradient);
         let d_slope = &d_map - &d_offset.dot(&mean.view().insert_axis(Axis(0)));
-        let d_linear = normalise_gradient(d_slope, linear, covariance, (scale, outer));
+        let d_linear = normalise_gradient(d_slope, linear, spread, (scale, outer)).0;
         let d_hidden = match w_c {
             None => d_linear,
             Some(w_c) => {
@@ -190,7 +146,7 @@ impl<T: Real> Spn<T> {
                 exact(w_c.effective()).t().dot(&d_linear)
             }
         };
-        let d_w_b = normalise_gradient(d_hidden, &exact(w_b.effective()), covariance, (a, norm));
+        let d_w_b = normalise_gradient(d_hidden, &exact(w_b.effective()), spread, (a, norm)).0;
         place(&d_w_b, &mut w_b.weights.gradient);
     }
 }
