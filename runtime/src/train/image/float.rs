@@ -235,13 +235,11 @@ fn add_gradient<T: Real>(
     };
     let work = (dx.par_chunks_mut(ELEMENTS), dz.par_chunks(ELEMENTS), z.par_chunks(ELEMENTS));
     work.into_par_iter().for_each(|(dx, dz, z)| {
-        if into == Into::Place {
-            dx.fill(T::zero());
-        }
-        vectorised(|| {
-            for ((dx, &dz), &z) in dx.iter_mut().zip(dz).zip(z) {
-                *dx += if z > low { dz } else { T::zero() };
-            }
+        let each = dx.iter_mut().zip(dz).zip(z);
+        let passed = |dz, z| if z > low { dz } else { T::zero() };
+        vectorised(|| match into {
+            Into::Place => each.for_each(|((dx, &dz), &z)| *dx = passed(dz, z)),
+            Into::Sum => each.for_each(|((dx, &dz), &z)| *dx += passed(dz, z)),
         });
     });
 }

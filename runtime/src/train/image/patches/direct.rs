@@ -4,7 +4,7 @@ use super::Patches;
 use super::kernels::{Convolution, Correlation, Packed, Source, Stretch, Target};
 use crate::shape::Extent;
 use crate::train::lanes::MOST_LANES;
-use crate::train::matmul::{Into, Real};
+use crate::train::matmul::{Into, Real, vectorised};
 use ndarray::{Array2, ArrayView2};
 
 /// The products of one sample's windows with a matrix of r rows, and the way back, for a layer
@@ -255,11 +255,18 @@ impl Direct {
         }
     }
 
-    /// The sum of gradients, `[r, columns]`.
-    pub fn weights<T: Real>(&self, room: &Room<T>, gradient: &mut Array2<T>) {
-        for (mut column, row) in
-            gradient.columns_mut().into_iter().zip(room.weights.chunks(self.width))
-        {
+    /// The sum of gradients that all rooms have summed up, `[r, columns]`.
+    pub fn weights<'a, T: Real>(
+        &self,
+        mut rooms: impl Iterator<Item = &'a Room<T>>,
+        gradient: &mut Array2<T>,
+    ) {
+        let Some(first) = rooms.next() else { return };
+        let mut sum = first.weights.clone();
+        rooms.for_each(|room| {
+            vectorised(|| sum.iter_mut().zip(&room.weights).for_each(|(sum, v)| *sum += *v));
+        });
+        for (mut column, row) in gradient.columns_mut().into_iter().zip(sum.chunks(self.width)) {
             column.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
         }
     }
@@ -323,7 +330,7 @@ mod tests {
                 }
                 direct.back(&x, placed, &mut room, None);
                 let mut gradient = Array2::zeros((r, columns));
-                direct.weights(&room, &mut gradient);
+                direct.weights([&room].into_iter(), &mut gradient);
                 assert_eq!(gradient, du.t().dot(&windows) * T::real(2.0), "{seed}: {patches:?}");
             }
         }

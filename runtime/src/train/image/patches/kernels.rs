@@ -117,15 +117,22 @@ impl<T: Real> Convolution<'_, T> {
         let mut x = 0;
         while x < self.count.w {
             let rest = self.count.w - x;
-            // As many registers of sums as there are, less those of a matrix's row.
-            x += if L::MANY && V == 1 && rest >= 16 {
-                self.windows_at::<L, V, 16>(lanes, y, x, v)
-            } else if (L::MANY || V == 1) && rest >= 8 {
-                self.windows_at::<L, V, 8>(lanes, y, x, v)
-            } else if rest >= 4 {
-                self.windows_at::<L, V, 4>(lanes, y, x, v)
-            } else {
-                self.windows_at::<L, V, 1>(lanes, y, x, v)
+            // As many windows as registers of sums allow, beside those of a matrix's row, and so
+            // that none is left to itself: its few sums would wait for one another.
+            let most = if L::MANY || V == 1 { 8 } else { 4 };
+            let windows = if rest <= most { rest } else { most.min(rest.div_ceil(2)) };
+            x += match windows {
+                8 if L::MANY && V == 1 && rest >= 16 => {
+                    self.windows_at::<L, V, 16>(lanes, y, x, v)
+                }
+                8 => self.windows_at::<L, V, 8>(lanes, y, x, v),
+                7 => self.windows_at::<L, V, 7>(lanes, y, x, v),
+                6 => self.windows_at::<L, V, 6>(lanes, y, x, v),
+                5 => self.windows_at::<L, V, 5>(lanes, y, x, v),
+                4 => self.windows_at::<L, V, 4>(lanes, y, x, v),
+                3 => self.windows_at::<L, V, 3>(lanes, y, x, v),
+                2 => self.windows_at::<L, V, 2>(lanes, y, x, v),
+                _ => self.windows_at::<L, V, 1>(lanes, y, x, v),
             };
         }
     }

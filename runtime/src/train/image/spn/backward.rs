@@ -213,7 +213,6 @@ impl<T: Real> Spn<T> {
                     let dx = dx.as_mut().and_then(|dx| Some((dx.next()?, w_b, into_dx)));
                     direct.back(x, du, &mut piece.room, dx);
                 }
-                direct.weights(&piece.room, &mut piece.d_w_b);
                 return;
             }
             if let Some(dx) = dx
@@ -245,7 +244,13 @@ impl<T: Real> Spn<T> {
                 patches.scatter_rows(columns, rows, dx);
             }
         });
-        collect(pieces, |piece| &mut piece.d_w_b, &mut w_b.weights.gradient);
+        match direct {
+            Some((direct, _)) => {
+                let rooms = pieces.iter().map(|piece| &piece.room);
+                direct.weights(rooms, &mut w_b.weights.gradient);
+            }
+            None => collect(pieces, |piece| &mut piece.d_w_b, &mut w_b.weights.gradient),
+        }
         if let Some(mask) = mask {
             w_b.weights.gradient *= &*mask;
         }
