@@ -327,7 +327,7 @@ const CLASSES: usize = 256;
 /// Replaces z by e^(z - largest); yields the largest and the sum.
 fn softmax<T: Real>(z: &mut [T]) -> (T, T) {
     let largest = z.iter().fold(T::neg_infinity(), |a, &b| a.max(b));
-    vectorised(|| z.iter_mut().for_each(|z| *z = (*z - largest).exponential()));
+    vectorised!(|| z.iter_mut().for_each(|z| *z = (*z - largest).exponential()));
     (largest, z.iter().fold(T::zero(), |sum, &e| sum + e))
 }
 

@@ -29,7 +29,8 @@ impl Real for f32 {
         // Rounded by the addition of a number whose units are whole; a call of `round` would end
         // the loop's many at once.
         const WHOLE: f32 = 12_582_912.0;
-        let n = (x * std::f32::consts::LOG2_E + WHOLE) - WHOLE;
+        let shifted = x * std::f32::consts::LOG2_E + WHOLE;
+        let n = shifted - WHOLE;
         let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
         let p = 1.987_569_1e-4;
         let p = p * r + 1.398_2e-3;
@@ -37,7 +38,9 @@ impl Real for f32 {
         let p = p * r + 4.166_579_6e-2;
         let p = p * r + 1.666_666_5e-1;
         let p = p * r + 0.5;
-        let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+        // The last bits of `shifted` count those units: a conversion would take one at a time.
+        let power = shifted.to_bits().wrapping_sub(WHOLE.to_bits()).wrapping_add(127) << 23;
+        let power = f32::from_bits(power);
         (p * r * r + r + 1.0) * power
     }
 
@@ -62,11 +65,31 @@ impl Real for f64 {
     }
 }
 
-/// Runs f compiled for the widest vectors that the processor has. No operation is fused with
-/// another, so the bits are those of plain code. What f calls must be inlined.
-#[inline(always)]
-pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+/// Runs a closure `|| …` compiled for the widest vectors that the processor has. No operation is
+/// fused with another, so the bits are those of plain code. What it calls must be inlined, as it
+/// is itself: what is left as a function of its own is compiled for any processor.
+macro_rules! vectorised {
+    (|| $body:expr) => {{
+        let once = $crate::train::matmul::Once;
+        ::pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                once.spend();
+                $body
+            },
+        )
+    }};
+}
+pub(crate) use vectorised;
+
+/// What a closure gives away, so that it can be called but once: one that could be called again
+/// would be called through a function that is not inlined.
+pub struct Once;
+
+impl Once {
+    /// Gives it away.
+    #[inline(always)]
+    pub fn spend(self) {}
 }
 
 /// 1 where v is positive, else 0. A factor, and no choice between a value and 0 in its place: that

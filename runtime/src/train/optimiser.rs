@@ -99,10 +99,10 @@ impl Rule {
             .zip((first.par_chunks_mut(CHUNK), second.par_chunks_mut(CHUNK)));
         match self.optimiser {
             Optimiser::Adamw => {
-                chunks.for_each(|((w, g), (m, v))| vectorised(|| self.adamw(decay, w, g, m, v)))
+                chunks.for_each(|((w, g), (m, v))| vectorised!(|| self.adamw(decay, w, g, m, v)))
             }
             Optimiser::Sgd => {
-                chunks.for_each(|((w, g), (m, _))| vectorised(|| self.sgd(decay, w, g, m)))
+                chunks.for_each(|((w, g), (m, _))| vectorised!(|| self.sgd(decay, w, g, m)))
             }
         }
     }

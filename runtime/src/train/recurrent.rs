@@ -318,7 +318,7 @@ fn lstm<T: Real>(gates: &mut [T], before: &[T], after: &mut [T], squashed: &mut 
     let (g, o) = rest.split_at_mut(n);
     // The lengths agree, and are seen to.
     let (o, after, squashed, h) = (&mut o[..n], &mut after[..n], &mut squashed[..n], &mut h[..n]);
-    vectorised(|| {
+    vectorised!(|| {
         each(i, sigmoid);
         each(f, sigmoid);
         each(g, tanh);
@@ -358,7 +358,7 @@ fn lstm_back<T: Real>(
     let (dg, d_o) = rest.split_at_mut(n);
     let (o, squashed, dh, dc, d_o) =
         (&o[..n], &squashed[..n], &dh[..n], &mut dc[..n], &mut d_o[..n]);
-    vectorised(|| {
+    vectorised!(|| {
         for j in 0..n {
             let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
             di[j] = d * g[j] * i[j] * (one - i[j]);
@@ -378,7 +378,7 @@ fn gru<T: Real>(gates: &mut [T], before: &[T], after: &mut [T]) {
     let (z, n_h) = rest.split_at_mut(n);
     // The lengths agree, and are seen to.
     let (n_h, after) = (&n_h[..n], &mut after[..n]);
-    vectorised(|| {
+    vectorised!(|| {
         each(r, sigmoid);
         each(z, sigmoid);
         for j in 0..n {
@@ -402,7 +402,7 @@ fn gru_back<T: Real>(gates: &[T], before: &[T], dh: &mut [T], dy: &mut [T]) {
     let (dr, rest) = rest.split_at_mut(n);
     let (dz, dn_h) = rest.split_at_mut(n);
     let (n_h, dh, dn_h) = (&n_h[..n], &mut dh[..n], &mut dn_h[..n]);
-    vectorised(|| {
+    vectorised!(|| {
         for j in 0..n {
             let d = dh[j] * (one - z[j]) * (one - new[j] * new[j]);
             d_new[j] = d;

@@ -21,7 +21,7 @@ impl Activation {
         let work = (z.par_chunks_mut(ELEMENTS), x.par_chunks(ELEMENTS));
         work.into_par_iter().for_each(|(z, x)| {
             let each = z.iter_mut().zip(x);
-            vectorised(|| match self {
+            vectorised!(|| match self {
                 Activation::Clip(most) => {
                     let most = T::real(most);
                     each.for_each(|(z, &x)| *z = if x < most { x } else { most });
@@ -58,7 +58,7 @@ impl Activation {
             }
             let one = T::one();
             let each = dx.iter_mut().zip(dz).zip(x.iter().zip(z));
-            vectorised(|| match self {
+            vectorised!(|| match self {
                 Activation::Clip(most) => {
                     let most = T::real(most);
                     let pass = |x| if x < most { one } else { T::zero() };

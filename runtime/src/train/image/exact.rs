@@ -541,7 +541,7 @@ impl Exact {
         } else {
             let (up, down) = (power(self.product_frac), power(-self.product_frac));
             let ([m, u], a) = (slices([&mut *m, &mut *u]), slice(&self.a));
-            vectorised(|| {
+            vectorised!(|| {
                 for (m, u) in m.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
                     m.iter_mut()
                         .zip(u)
@@ -561,7 +561,7 @@ impl Exact {
                 let requantise = requantiser(*format);
                 let ([y, z], bias, scales) =
                     (slices([&mut *y, &mut *rows]), slice(&self.bias), slice(scales));
-                vectorised(|| {
+                vectorised!(|| {
                     for (y, z) in
                         y.chunks_mut(bias.len().max(1)).zip(z.chunks_mut(bias.len().max(1)))
                     {

@@ -212,7 +212,7 @@ fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
     };
     let work = (z.par_chunks_mut(ELEMENTS), a.par_chunks(ELEMENTS), b.par_chunks(ELEMENTS));
     work.into_par_iter().for_each(|(z, a, b)| {
-        vectorised(|| {
+        vectorised!(|| {
             for ((z, &a), &b) in z.iter_mut().zip(a).zip(b) {
                 let sum = a + b;
                 *z = if sum > low { sum } else { low };
@@ -237,7 +237,7 @@ fn add_gradient<T: Real>(
     work.into_par_iter().for_each(|(dx, dz, z)| {
         let each = dx.iter_mut().zip(dz).zip(z);
         let passed = |dz, z| if z > low { dz } else { T::zero() };
-        vectorised(|| match into {
+        vectorised!(|| match into {
             Into::Place => each.for_each(|((dx, &dz), &z)| *dx = passed(dz, z)),
             Into::Sum => each.for_each(|((dx, &dz), &z)| *dx += passed(dz, z)),
         });
@@ -1062,8 +1062,7 @@ full_precision = true
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        let networks =
-            every_kind();
+        let networks = every_kind();
         for (mut network, quantiser) in
             networks.iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
@@ -1122,8 +1121,7 @@ full_precision = true
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        let networks =
-            every_kind();
+        let networks = every_kind();
         for (network, n) in networks.into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);

@@ -348,7 +348,7 @@ impl FrozenLayer {
         {
             let [dy, y] = slices([&mut *dy, &mut trace.y]);
             let (of_bias, of_scales) = (slice_mut(of_bias), slice_mut(of_scales));
-            vectorised(|| {
+            vectorised!(|| {
                 for (dy, y) in dy.chunks_mut(c_out).zip(y.chunks(c_out)) {
                     for ((dy, y), of_bias) in dy.iter_mut().zip(y).zip(&mut *of_bias) {
                         *dy *= open.factor(*y);
@@ -373,7 +373,7 @@ impl FrozenLayer {
             let [dm, u] = slices([&mut *dm, &mut trace.u]);
             let (a, means, of_a) =
                 (slice(&self.exact.a), slice(&self.fixed.means), slice_mut(of_a));
-            vectorised(|| {
+            vectorised!(|| {
                 for (dm, u) in dm.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
                     for ((((dm, u), a), mean), of_a) in
                         dm.iter_mut().zip(u).zip(a).zip(means).zip(&mut *of_a)

@@ -158,7 +158,7 @@ impl Moments {
             let centre = wide(&block[..c]);
             let mut sums = vec![T::zero(); centre.len()];
             let mut squares = sums.clone();
-            vectorised(|| {
+            vectorised!(|| {
                 for chunk in block.chunks(centre.len()) {
                     for (((sum, square), &v), &m) in
                         sums.iter_mut().zip(&mut squares).zip(chunk).zip(&centre)

@@ -158,7 +158,7 @@ impl Patches {
     /// [`gather_rows`](Self::gather_rows) took them from.
     pub fn scatter_rows<T: Real>(&self, from: &[T], rows: Range<usize>, x: &mut [T]) {
         let (columns, elements) = (self.columns(), self.input.elements());
-        vectorised(|| {
+        vectorised!(|| {
             for ((sample, patch), from) in self.places(rows).zip(from.chunks(columns)) {
                 let to = &mut x[sample * elements..][..elements];
                 self.runs(patch, |at, pixel, length| {
@@ -472,7 +472,7 @@ impl Windows {
     /// [`largest`](Self::largest) of one sample.
     pub fn largest_of<T: Real>(&self, x: &[T], z: &mut [T], which: &mut [u32]) {
         let c = self.input.channels;
-        vectorised(|| {
+        vectorised!(|| {
             for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
                 let pixel = |i: usize| &x[window[i] * c..][..c];
                 first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
@@ -541,7 +541,7 @@ impl Windows {
     #[inline(always)]
     fn each_chosen<T: Real>(&self, dz: &[T], which: &[u32], dx: &mut [T], f: impl Fn(T, T) -> T) {
         let c = self.input.channels;
-        vectorised(|| {
+        vectorised!(|| {
             for ((dz, which), window) in dz.chunks(c).zip(which.chunks(c)).zip(&self.pixels) {
                 for (i, pixel) in (0..).zip(window) {
                     for ((dx, &dz), &which) in dx[pixel * c..][..c].iter_mut().zip(dz).zip(which) {

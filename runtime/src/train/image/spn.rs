@@ -121,7 +121,7 @@ impl Cut {
 
 /// `v = (u - centre) · scale`, column by column; both [wide].
 fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
-    vectorised(|| {
+    vectorised!(|| {
         for (v, u) in v.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
             for (((v, &u), &m), &s) in v.iter_mut().zip(u).zip(centre).zip(scale) {
                 *v = (u - m) * s;

@@ -56,7 +56,7 @@ fn take_larger<T: Real>(
     let n = a.len();
     // The lengths agree, and are seen to.
     let (u, z, kept, at) = (&u[..n], &mut z[..n], &mut kept[..n], &mut at[..n]);
-    vectorised(|| {
+    vectorised!(|| {
         for j in 0..n {
             let y = a[j] * u[j];
             let larger = y > z[j];

@@ -6,6 +6,7 @@ use crate::shape::Extent;
 use crate::train::lanes::MOST_LANES;
 use crate::train::matmul::{Into, Real, vectorised};
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 /// The products of one sample's windows with a matrix of r rows, and the way back, for a layer
 /// without groups.
@@ -52,6 +53,10 @@ impl<T> Default for Room<T> {
 
 /// Fewer channels leave most of a register idle.
 const LEAST_CHANNELS: usize = 8;
+/// Rows of a packed matrix that one task fills, at least.
+const ROWS: usize = 64;
+/// Elements of a sum of gradients that one task works on.
+const CHUNK: usize = 1 << 12;
 /// Elements of the image and of dL/du whose products are summed up in one go: what the first cache
 /// holds.
 const CACHED: usize = 6 << 10;
@@ -129,9 +134,9 @@ impl Direct {
     /// W_b, `[r, columns]`, for [`sums`](Self::sums).
     pub fn pack<T: Real>(&self, w_b: ArrayView2<T>) -> Packed<T> {
         let mut entries = vec![T::zero(); w_b.ncols() * self.width];
-        for (row, column) in entries.chunks_mut(self.width).zip(w_b.columns()) {
-            row.iter_mut().zip(column).for_each(|(to, from)| *to = *from);
-        }
+        entries.par_chunks_mut(self.width).enumerate().with_min_len(ROWS).for_each(|(i, row)| {
+            row.iter_mut().zip(w_b.column(i)).for_each(|(to, from)| *to = *from);
+        });
         Packed { entries, width: self.width }
     }
 
@@ -140,13 +145,13 @@ impl Direct {
         let channels = self.patches.input.channels;
         let width = channels.next_multiple_of(MOST_LANES);
         let mut entries = vec![T::zero(); self.patches.window.area() * self.r * width];
-        for (i, row) in entries.chunks_mut(width).enumerate() {
+        entries.par_chunks_mut(width).enumerate().with_min_len(ROWS).for_each(|(i, row)| {
             let (tap, product) = (i / self.r, i % self.r);
             let from = w_b.row(product);
             row.iter_mut()
                 .zip(from.iter().skip(tap * channels).take(channels))
                 .for_each(|(to, from)| *to = *from);
-        }
+        });
         Packed { entries, width }
     }
 
@@ -258,13 +263,16 @@ impl Direct {
     /// The sum of gradients that all rooms have summed up, `[r, columns]`.
     pub fn weights<'a, T: Real>(
         &self,
-        mut rooms: impl Iterator<Item = &'a Room<T>>,
+        rooms: impl Iterator<Item = &'a Room<T>>,
         gradient: &mut Array2<T>,
     ) {
-        let Some(first) = rooms.next() else { return };
-        let mut sum = first.weights.clone();
-        rooms.for_each(|room| {
-            vectorised(|| sum.iter_mut().zip(&room.weights).for_each(|(sum, v)| *sum += *v));
+        let rooms: Vec<&[T]> = rooms.map(|room| &room.weights[..]).collect();
+        let mut sum = rooms[0].to_vec();
+        sum.par_chunks_mut(CHUNK).enumerate().for_each(|(i, sum)| {
+            for room in &rooms[1..] {
+                let part = &room[i * CHUNK..];
+                vectorised!(|| sum.iter_mut().zip(part).for_each(|(sum, v)| *sum += *v));
+            }
         });
         for (mut column, row) in gradient.columns_mut().into_iter().zip(sum.chunks(self.width)) {
             column.iter_mut().zip(row).for_each(|(to, from)| *to = *from);

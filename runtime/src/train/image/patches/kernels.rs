@@ -122,9 +122,7 @@ impl<T: Real> Convolution<'_, T> {
             let most = if L::MANY || V == 1 { 8 } else { 4 };
             let windows = if rest <= most { rest } else { most.min(rest.div_ceil(2)) };
             x += match windows {
-                8 if L::MANY && V == 1 && rest >= 16 => {
-                    self.windows_at::<L, V, 16>(lanes, y, x, v)
-                }
+                8 if L::MANY && V == 1 && rest >= 16 => self.windows_at::<L, V, 16>(lanes, y, x, v),
                 8 => self.windows_at::<L, V, 8>(lanes, y, x, v),
                 7 => self.windows_at::<L, V, 7>(lanes, y, x, v),
                 6 => self.windows_at::<L, V, 6>(lanes, y, x, v),

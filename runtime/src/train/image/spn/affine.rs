@@ -95,7 +95,9 @@ pub(super) fn normalise_gradient<T: Real>(
 
 /// The sum of what all pieces have summed up.
 pub(super) fn total<T>(pieces: &[Piece<T>]) -> Array2<f64> {
-    pieces[1..].iter().fold(pieces[0].exact.clone(), |total, piece| total + &piece.exact)
+    let mut total = pieces[0].exact.clone();
+    pieces[1..].iter().for_each(|piece| total += &piece.exact);
+    total
 }
 
 pub(super) fn place<T: Real>(from: &Array2<f64>, gradient: &mut Array2<T>) {
@@ -117,7 +119,7 @@ fn centred<'a, T: Real>(
     (v, width): (&'a mut [T], usize),
 ) -> &'a [T] {
     let v = &mut v[..u.len() / r * width];
-    vectorised(|| {
+    vectorised!(|| {
         if r == width {
             for (v, u) in v.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
                 v.iter_mut().zip(u).zip(centre).for_each(|((v, &u), &m)| *v = u - m);
@@ -165,7 +167,7 @@ impl<T: Real> Piece<T> {
         }
         let n = (u.len() / r) as f64;
         let apart = Array1::from(sums) / n;
-        self.exact -= &(outer_product(&apart) * n);
+        add_outer_product(&mut self.exact, &apart, -n);
         let means = exact(view(first, (1, r))).row(0).to_owned() + apart;
         self.moments = Moments::new(n, means.to_vec(), self.exact.diag().mapv(|s| s / n));
     }
@@ -190,7 +192,7 @@ impl<T: Real> Piece<T> {
             let (pixels, n) = (rows.start * c_out..rows.end * c_out, rows.len());
             let (dz, u) = (&mut dz[pixels.clone()], &u[rows.start * r..rows.end * r]);
             if let Some(z) = z {
-                vectorised(|| {
+                vectorised!(|| {
                     dz.iter_mut().zip(&z[pixels]).for_each(|(d, z)| *d *= is_positive(*z));
                 });
             }
@@ -200,12 +202,7 @@ impl<T: Real> Piece<T> {
             }
             sum_columns(dz, c_out, &mut self.sums[0]);
             let v = centred((u, r), centre, (&mut self.v, width));
-            correlate(
-                (Source::rows(dz, c_out), c_out),
-                (Source::rows(v, width), width),
-                n,
-                part,
-            );
+            correlate((Source::rows(dz, c_out), c_out), (Source::rows(v, width), width), n, part);
             since += n;
             if since >= BLOCK {
                 flush(part, width, &mut self.exact);
@@ -216,17 +213,20 @@ impl<T: Real> Piece<T> {
     }
 }
 
-fn outer_product(v: &Array1<f64>) -> Array2<f64> {
-    v.view().insert_axis(Axis(1)).dot(&v.view().insert_axis(Axis(0)))
+/// `to += v vᵀ · factor`.
+fn add_outer_product(to: &mut Array2<f64>, v: &Array1<f64>, factor: f64) {
+    for (mut row, &left) in to.rows_mut().into_iter().zip(v) {
+        row.scaled_add(left * factor, v);
+    }
 }
 
 /// The covariance of the numbers of all n rows, of which this is the mean.
 fn covariance<T>(pieces: &[Piece<T>], mean: &Array1<f64>, n: f64) -> Array2<f64> {
-    let squares = pieces.iter().map(|piece| {
-        let apart = piece.moments.means() - mean;
-        &piece.exact + outer_product(&apart) * piece.moments.rows()
-    });
-    squares.reduce(|a, b| a + b).unwrap_or_default() / n
+    let mut squares = total(pieces);
+    for piece in pieces {
+        add_outer_product(&mut squares, &(piece.moments.means() - mean), piece.moments.rows());
+    }
+    squares / n
 }
 
 impl<T: Real> Spn<T> {
@@ -364,10 +364,10 @@ impl<T: Real> Map<T> {
                 let (inputs, outputs) = map.sizes();
                 for (u, z) in u.chunks(ROWS * inputs).zip(z.chunks_mut(ROWS * outputs)) {
                     map.apply(u, z, Into::Place);
-                    vectorised(|| z.iter_mut().for_each(|z| *z = if *z > low { *z } else { low }));
+                    vectorised!(|| z.iter_mut().for_each(|z| *z = if *z > low { *z } else { low }));
                 }
             }
-            Map::Diagonal([centre, slope, offset]) => vectorised(|| {
+            Map::Diagonal([centre, slope, offset]) => vectorised!(|| {
                 for (z, u) in z.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
                     for ((((z, &u), &c), &s), &b) in
                         z.iter_mut().zip(u).zip(centre).zip(slope).zip(offset)

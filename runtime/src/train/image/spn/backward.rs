@@ -84,7 +84,7 @@ impl<T: Real> Spn<T> {
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, y)| {
             if *relu && pool.is_none() {
-                vectorised(|| {
+                vectorised!(|| {
                     for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
                         for ((((d, &y), &c), &s), &b) in
                             d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset)
@@ -272,7 +272,7 @@ fn through_pooling<T: Real>(
     let work = work.into_par_iter().zip(unpooled.par_chunks_mut(cut.samples * outputs));
     work.for_each(|((piece, z, dz), unpooled)| {
         if relu {
-            vectorised(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
+            vectorised!(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
         }
         let pooled = dz.chunks(pool.outputs()).zip(piece.which.chunks(pool.outputs()));
         for ((dz, which), unpooled) in pooled.zip(unpooled.chunks_mut(outputs)) {
@@ -288,7 +288,7 @@ pub(super) fn sum_columns<T: Real>(rows: &[T], c: usize, sums: &mut [f64]) {
     // Few enough rows for a sum in T.
     for rows in rows.chunks(length << 8) {
         let mut part = zeros.clone();
-        vectorised(|| {
+        vectorised!(|| {
             for rows in rows.chunks(length) {
                 part.iter_mut().zip(rows).for_each(|(sum, &v)| *sum += v);
             }
@@ -307,7 +307,7 @@ pub(super) fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<
     for (d, x) in d.chunks(length << 8).zip(x.chunks(length << 8)) {
         let mut plain = vec![T::zero(); length];
         let mut along = vec![T::zero(); length];
-        vectorised(|| {
+        vectorised!(|| {
             for (d, x) in d.chunks(length).zip(x.chunks(length)) {
                 let sums = plain.iter_mut().zip(&mut along);
                 for ((((p, a), &d), &x), &m) in sums.zip(d).zip(x).zip(centre) {
@@ -385,7 +385,7 @@ impl<T: Real> NormGradient<T> {
 
     fn apply(&self, d: &mut [T], x: &[T]) {
         let NormGradient { centre, scale, slope, offset } = self;
-        vectorised(|| {
+        vectorised!(|| {
             for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
                 for (((((d, &x), &c), &scale), &slope), &offset) in
                     d.iter_mut().zip(x).zip(centre).zip(scale).zip(slope).zip(offset)

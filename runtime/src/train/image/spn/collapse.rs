@@ -69,8 +69,7 @@ impl<T: Real> Spn<T> {
         let hidden = normalise(&w_b, w_b.dot(&mean), (n, &spread), (a, norm));
         let linear = w_c.as_ref().map_or(hidden.clone(), |w_c| exact(w_c.effective()).dot(&hidden));
         // v has no mean, so y has none.
-        let slope =
-            normalise(&linear, Array1::zeros(linear.nrows()), (n, &spread), (scale, outer));
+        let slope = normalise(&linear, Array1::zeros(linear.nrows()), (n, &spread), (scale, outer));
         // z = map · (x, 1).
         let mut map = Array2::zeros((linear.nrows(), k + 1));
         let offset = exact(bias.value.view()).row(0).to_owned() - slope.dot(&mean);
@@ -92,7 +91,7 @@ impl<T: Real> Spn<T> {
                     pool.largest_of(&piece.patch, z, &mut piece.which[i * outputs..][..outputs]);
                 }
                 if *relu {
-                    vectorised(|| z.iter_mut().for_each(|z| *z = z.max(T::zero())));
+                    vectorised!(|| z.iter_mut().for_each(|z| *z = z.max(T::zero())));
                 }
             }
         });
@@ -119,7 +118,7 @@ impl<T: Real> Spn<T> {
             let of_samples = x.chunks(inputs).zip(dz.chunks_mut(outputs)).zip(z.chunks(outputs));
             for (i, ((x, dz), z)) in of_samples.enumerate() {
                 if *relu {
-                    vectorised(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
+                    vectorised!(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
                 }
                 let windows = patches.gather_turned(x, &mut piece.columns);
                 let dy = match pool {
