@@ -11,6 +11,7 @@ mod curves;
 mod exact;
 mod factors;
 mod image;
+mod kernels;
 mod lanes;
 mod linear;
 mod loadable;

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::kernels::AffineMap;
 use super::linear::{Budget, Kept, Linear};
 use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Parameter;
@@ -162,6 +163,7 @@ impl<T: Real> Recurrent<T> {
         let [cells, hiddens] = &mut memory.state;
         cells.slice_mut(s![..b, ..]).assign(cell);
         hiddens.slice_mut(s![..b, ..]).assign(hidden);
+        let map = self.map_of_h(|w| AffineMap::linear(w));
         for t in 0..steps {
             let (now, next) = (t * b..(t + 1) * b, (t + 1) * b..(t + 2) * b);
             let mut gates = memory.gates.slice_mut(s![now.clone(), ..]);
@@ -169,7 +171,10 @@ impl<T: Real> Recurrent<T> {
             let h = before.slice(s![now.clone(), ..]);
             let Kept { u, m, .. } = of_h;
             let (u, m) = (u.slice_mut(s![now.clone(), ..]), m.slice_mut(s![now.clone(), ..]));
-            self.h.forward(h.view(), u, m, gates.slice_mut(s![.., from_h.clone()]));
+            match (&map, h.to_slice(), gates.as_slice_mut()) {
+                (Some(map), Some(h), Some(gates)) => map.apply(h, gates, Into::Sum),
+                _ => self.h.forward(h.view(), u, m, gates.slice_mut(s![.., from_h.clone()])),
+            }
             let (c_before, mut c_after) = cells.view_mut().split_at(Axis(0), next.start);
             for s in 0..b {
                 let row = now.start + s;
@@ -201,6 +206,11 @@ impl<T: Real> Recurrent<T> {
         hidden.assign(&hiddens.slice(s![steps * b.., ..]));
     }
 
+    /// What h is multiplied with, packed once for all steps, where that is one matrix.
+    fn map_of_h(&self, pack: impl Fn(ArrayView2<T>) -> AffineMap<T>) -> Option<AffineMap<T>> {
+        self.h.products.is_none().then(|| pack(self.h.w_b.effective()))
+    }
+
     /// The gradients of all parameters, in the order of [`parameters`](Self::parameters), and
     /// dL/dx, from dL/dz and what [`forward`](Self::forward) kept.
     pub fn backward(
@@ -221,6 +231,7 @@ impl<T: Real> Recurrent<T> {
             Cell::Lstm => Into::Place,
             Cell::Gru => Into::Sum,
         };
+        let map = self.map_of_h(|w| AffineMap::linear(w.reversed_axes()));
         for t in (0..rows / b).rev() {
             let now = t * b..(t + 1) * b;
             dh += &dz.slice(s![now.clone(), ..]);
@@ -255,7 +266,10 @@ impl<T: Real> Recurrent<T> {
                 (of_h.du.view_mut(), of_h.dm.view_mut())
             };
             let dgates = dgates.slice(s![now, from_h.clone()]);
-            self.h.backward(dgates, du, dm, Some((dh.view_mut(), into)));
+            match (&map, dgates.to_slice(), dh.as_slice_mut()) {
+                (Some(map), Some(dgates), Some(dh)) => map.apply(dgates, dh, into),
+                _ => self.h.backward(dgates, du, dm, Some((dh.view_mut(), into))),
+            }
         }
         let (to_x, rest) = gradients.split_at_mut(self.x.tensors());
         let (to_h, bias) = rest.split_at_mut(self.h.tensors());

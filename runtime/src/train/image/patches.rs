@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 pub mod direct;
-pub mod kernels;
 
 /// The windows of a linear layer: a row for every output patch of every sample. A dense layer has
 /// one patch of one pixel.

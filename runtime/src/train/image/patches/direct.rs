@@ -1,11 +1,11 @@
 //! Convolutions that read windows where they lie in the image: no window is copied.
 
 use super::Patches;
-use super::kernels::{Convolution, Correlation, Packed, Source, Stretch, Target};
 use crate::shape::Extent;
+use crate::train::kernels::{Convolution, Correlation, Packed, Source, Stretch, Target};
 use crate::train::lanes::MOST_LANES;
 use crate::train::matmul::{Into, Real, vectorised};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 /// The products of one sample's windows with a matrix of r rows, and the way back, for a layer
@@ -53,8 +53,6 @@ impl<T> Default for Room<T> {
 
 /// Fewer channels leave most of a register idle.
 const LEAST_CHANNELS: usize = 8;
-/// Rows of a packed matrix that one task fills, at least.
-const ROWS: usize = 64;
 /// Elements of a sum of gradients that one task works on.
 const CHUNK: usize = 1 << 12;
 /// Elements of the image and of dL/du whose products are summed up in one go: what the first cache
@@ -133,26 +131,19 @@ impl Direct {
 
     /// W_b, `[r, columns]`, for [`sums`](Self::sums).
     pub fn pack<T: Real>(&self, w_b: ArrayView2<T>) -> Packed<T> {
-        let mut entries = vec![T::zero(); w_b.ncols() * self.width];
-        entries.par_chunks_mut(self.width).enumerate().with_min_len(ROWS).for_each(|(i, row)| {
-            row.iter_mut().zip(w_b.column(i)).for_each(|(to, from)| *to = *from);
-        });
-        Packed { entries, width: self.width }
+        Packed::new((w_b.ncols(), self.r), |i, products| {
+            w_b.slice_move(s![products, i]).into_iter().copied()
+        })
     }
 
     /// W_b, `[r, columns]`, for the way [back](Self::back).
     pub fn pack_back<T: Real>(&self, w_b: ArrayView2<T>) -> Packed<T> {
         let channels = self.patches.input.channels;
-        let width = channels.next_multiple_of(MOST_LANES);
-        let mut entries = vec![T::zero(); self.patches.window.area() * self.r * width];
-        entries.par_chunks_mut(width).enumerate().with_min_len(ROWS).for_each(|(i, row)| {
-            let (tap, product) = (i / self.r, i % self.r);
-            let from = w_b.row(product);
-            row.iter_mut()
-                .zip(from.iter().skip(tap * channels).take(channels))
-                .for_each(|(to, from)| *to = *from);
-        });
-        Packed { entries, width }
+        Packed::new((self.patches.window.area() * self.r, channels), |i, of_panel| {
+            let first = i / self.r * channels;
+            let columns = first + of_panel.start..first + of_panel.end;
+            w_b.slice_move(s![i % self.r, columns]).into_iter().copied()
+        })
     }
 
     /// A sample between its pads.

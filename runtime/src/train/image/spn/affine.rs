@@ -9,8 +9,8 @@
 use super::backward::{NormGradient, Through, joined, sum_columns, sum_rows, to_gradient};
 use super::{Cut, Piece, Products, Spn};
 use crate::train::image::norm::{Moments, Norm, wide};
-use crate::train::image::patches::kernels::{AffineMap, Source, correlate};
 use crate::train::image::patches::view;
+use crate::train::kernels::{AffineMap, Source, correlate};
 use crate::train::lanes::MOST_LANES;
 use crate::train::matmul::{Into, Real, is_positive, vectorised};
 use crate::train::optimiser::Parameter;
@@ -112,6 +112,16 @@ const ROWS: usize = 64;
 /// Rows whose products are summed up in T.
 const BLOCK: usize = 1 << 10;
 
+/// Rows of r numbers with zeros behind, so that each is whole registers.
+fn filled_up<'a, T: Real>((u, r): (&[T], usize), (v, width): (&'a mut [T], usize)) -> &'a [T] {
+    let v = &mut v[..u.len() / r * width];
+    for (v, u) in v.chunks_mut(width).zip(u.chunks(r)) {
+        v[..r].copy_from_slice(u);
+        v[r..].fill(T::zero());
+    }
+    v
+}
+
 /// `u - centre`, row by row, `[n, r]` to `[n, width]` with zeros behind; `centre` is [wide].
 fn centred<'a, T: Real>(
     (u, r): (&[T], usize),
@@ -173,7 +183,8 @@ impl<T: Real> Piece<T> {
     }
 
     /// Takes dL/dz through the relu where z is given, to the sums of dL/dy and to those of the
-    /// products of its numbers, `[n, c_out]`, with those of `u - centre`, `[n, r]`.
+    /// products of its numbers, `[n, c_out]`, with those of u, `[n, r]`; where W_c is the identity
+    /// to those of the products of each with its own, less its mean.
     fn correlate(
         &mut self,
         cut: Cut,
@@ -201,8 +212,9 @@ impl<T: Real> Piece<T> {
                 continue;
             }
             sum_columns(dz, c_out, &mut self.sums[0]);
-            let v = centred((u, r), centre, (&mut self.v, width));
-            correlate((Source::rows(dz, c_out), c_out), (Source::rows(v, width), width), n, part);
+            let u = if r == width { u } else { filled_up((u, r), (&mut self.v, width)) };
+            let rows = (Source::rows(dz, c_out), c_out);
+            correlate(rows, (Source::rows(u, width), width), n, part);
             since += n;
             if since >= BLOCK {
                 flush(part, width, &mut self.exact);
@@ -305,7 +317,13 @@ impl<T: Real> Spn<T> {
         let d_offset = Array1::from(sums[0].clone());
         let d_slope = match spread {
             Spread::Variances(_) => column(sums[1].iter().copied()),
-            Spread::Covariance(_) => total(pieces),
+            Spread::Covariance(_) => {
+                let mut d_slope = total(pieces);
+                for (mut row, d) in d_slope.rows_mut().into_iter().zip(&d_offset) {
+                    row.scaled_add(-d, mean);
+                }
+                d_slope
+            }
         };
         let (d_linear, d_outer) = normalise_gradient(d_slope, linear, spread, (scale, outer));
         let d_hidden = match w_c {

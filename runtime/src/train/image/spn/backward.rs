@@ -3,8 +3,8 @@
 use super::{Cut, Piece, Products, Spn, outer, scale_rows};
 use super::{columns_of, products_of};
 use crate::train::image::norm::{Norm, narrow, wide};
-use crate::train::image::patches::kernels::AffineMap;
 use crate::train::image::patches::{Windows, view, view_mut};
+use crate::train::kernels::AffineMap;
 use crate::train::matmul::{Into, Real, is_positive, product_into, vectorised};
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::Matrix;

@@ -6,7 +6,9 @@
 use crate::shape::Extent;
 use crate::train::lanes::{Lanes, MOST_LANES, OnLanes};
 use crate::train::matmul::{Into, Real};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2, s};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Elements that lie side by side both in the source and in the matrix.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +21,42 @@ pub struct Stretch {
     pub length: usize,
 }
 
-/// A matrix, turned, whose rows are whole registers.
+/// A matrix, turned, whose rows are whole registers: panel by panel of so many of its columns as
+/// are worked on at a time, so that these lie side by side.
 pub struct Packed<T> {
-    /// `[columns, width]`.
-    pub entries: Vec<T>,
-    /// Rows, filled up to whole registers.
-    pub width: usize,
+    entries: Vec<T>,
+    rows: usize,
+    width: usize,
+}
+
+/// Columns of a panel.
+const PANEL: usize = 2 * MOST_LANES;
+
+impl<T: Real> Packed<T> {
+    /// The matrix, `[rows, columns]`, of which `numbers` yields those columns of a row.
+    pub fn new<N: Iterator<Item = T>>(
+        (rows, columns): (usize, usize),
+        numbers: impl Fn(usize, Range<usize>) -> N + Sync,
+    ) -> Self {
+        let width = columns.next_multiple_of(MOST_LANES);
+        let mut entries = vec![T::zero(); rows * width];
+        entries.par_chunks_mut(rows * PANEL).enumerate().for_each(|(i, panel)| {
+            let first = i * PANEL;
+            let of_panel = first..(first + PANEL).min(columns);
+            for (i, row) in panel.chunks_mut(PANEL.min(width - first)).enumerate() {
+                row.iter_mut().zip(numbers(i, of_panel.clone())).for_each(|(to, v)| *to = v);
+            }
+        });
+        Packed { entries, rows, width }
+    }
+
+    /// Where the numbers of a row from column v on begin, and how far it is from there to those of
+    /// the next row.
+    fn place(&self, row: usize, v: usize) -> (usize, usize) {
+        let first = v / PANEL * PANEL;
+        let panel_width = PANEL.min(self.width - first);
+        (first * self.rows + row * panel_width + v - first, panel_width)
+    }
 }
 
 /// Windows that begin a row or a pixel apart.
@@ -94,7 +126,7 @@ impl<T: Real> OnLanes<T> for Convolution<'_, T> {
         let (count, channels) = (*count, target.channels);
         let last = (count.h - 1) * target.row + (count.w - 1) * target.pixel;
         assert!(source.holds(count, window));
-        assert!(rows * width <= matrix.entries.len() && width.is_multiple_of(L::COUNT));
+        assert!(rows <= matrix.rows && width.is_multiple_of(L::COUNT));
         assert!(last + channels <= target.elements.len() && channels <= width);
         assert!(offset.is_none_or(|offset| offset.len() == width));
         for y in 0..count.h {
@@ -159,7 +191,8 @@ impl<T: Real> Convolution<'_, T> {
                 let first = y * source.row + x * source.pixel + stretch.at;
                 let from: [*const T; W] =
                     std::array::from_fn(|i| source.elements.as_ptr().add(first + i * source.pixel));
-                let mut row = matrix.entries.as_ptr().add(stretch.row * matrix.width + v);
+                let (at, apart) = matrix.place(stretch.row, v);
+                let mut row = matrix.entries.as_ptr().add(at);
                 for k in 0..stretch.length {
                     let entries: [L::Register; V] =
                         std::array::from_fn(|v| lanes.load(row.add(v * L::COUNT)));
@@ -169,7 +202,7 @@ impl<T: Real> Convolution<'_, T> {
                             *sum = lanes.multiply_add(element, entry, *sum);
                         }
                     }
-                    row = row.add(matrix.width);
+                    row = row.add(apart);
                 }
             }
         }
@@ -310,7 +343,7 @@ impl<T: Real> Correlation<'_, T> {
 /// An affine map of rows, `y = A x + b`.
 pub struct AffineMap<T> {
     matrix: Packed<T>,
-    offset: Vec<T>,
+    offset: Option<Vec<T>>,
     inputs: usize,
     outputs: usize,
 }
@@ -319,14 +352,21 @@ impl<T: Real> AffineMap<T> {
     /// The map of A, `[outputs, inputs]`, and b, `[outputs]`.
     pub fn new(a: &Array2<f64>, b: &Array1<f64>) -> Self {
         let (outputs, inputs) = a.dim();
-        let width = outputs.next_multiple_of(MOST_LANES);
+        let matrix = Packed::new((inputs, outputs), |i, of_panel| {
+            a.slice(s![of_panel, i]).into_iter().map(|v| T::real(*v))
+        });
         let mut offset: Vec<T> = b.iter().map(|b| T::real(*b)).collect();
-        offset.resize(width, T::zero());
-        let mut entries = vec![T::zero(); inputs * width];
-        for (row, column) in entries.chunks_mut(width).zip(a.columns()) {
-            row.iter_mut().zip(column).for_each(|(to, from)| *to = T::real(*from));
-        }
-        AffineMap { matrix: Packed { entries, width }, offset, inputs, outputs }
+        offset.resize(matrix.width, T::zero());
+        AffineMap { matrix, offset: Some(offset), inputs, outputs }
+    }
+
+    /// The map of A, `[outputs, inputs]`, alone.
+    pub fn linear(a: ArrayView2<T>) -> Self {
+        let (outputs, inputs) = a.dim();
+        let matrix = Packed::new((inputs, outputs), |i, of_panel| {
+            a.slice_move(s![of_panel, i]).into_iter().copied()
+        });
+        AffineMap { matrix, offset: None, inputs, outputs }
     }
 
     /// Inputs and outputs.
@@ -342,7 +382,7 @@ impl<T: Real> AffineMap<T> {
             matrix: &self.matrix,
             count: Extent { h: 1, w: x.len() / self.inputs },
             target: Target { elements: y, row: 0, pixel: self.outputs, channels: self.outputs },
-            offset: Some(&self.offset),
+            offset: self.offset.as_deref(),
             into,
         });
     }
