@@ -171,9 +171,10 @@ impl<T: Real> Recurrent<T> {
             let h = before.slice(s![now.clone(), ..]);
             let Kept { u, m, .. } = of_h;
             let (u, m) = (u.slice_mut(s![now.clone(), ..]), m.slice_mut(s![now.clone(), ..]));
-            match (&map, h.to_slice(), gates.as_slice_mut()) {
-                (Some(map), Some(h), Some(gates)) => map.apply(h, gates, Into::Sum),
-                _ => self.h.forward(h.view(), u, m, gates.slice_mut(s![.., from_h.clone()])),
+            let mut to = gates.slice_mut(s![.., from_h.clone()]);
+            match (&map, h.to_slice(), to.as_slice_mut()) {
+                (Some(map), Some(h), Some(to)) => map.apply(h, to, Into::Sum),
+                _ => self.h.forward(h.view(), u, m, to),
             }
             let (c_before, mut c_after) = cells.view_mut().split_at(Axis(0), next.start);
             for s in 0..b {
