@@ -328,6 +328,7 @@ layers = [
     { dense = { units = 10, r = 16 } },
 ]
 [train]
+seed = 2
 validation = 0.1
 shift = 1
 quantiser = "row"
