@@ -7,6 +7,7 @@
 use super::activation::Elementwise;
 use super::concat::Concat;
 use super::frozen::FrozenLayer;
+use super::patches::direct::{Direct, Room};
 use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
 use super::steps::{Passed, Steps};
@@ -17,6 +18,7 @@ use crate::network::plan;
 use crate::recurrent::Along;
 use crate::shape::{Extent, Join, Shape};
 use crate::train::cells::Units;
+use crate::train::kernels::Packed;
 use crate::train::matmul::{product, vectorised};
 use crate::train::quantise::{power, requantiser, round};
 use ndarray::parallel::prelude::*;
@@ -360,6 +362,8 @@ pub struct Exact {
     pub groups: (usize, usize),
     /// `[r, K · K · c_in / groups]`, entries -1, 0, 1; columns in the order row, column, channel.
     pub w_b: Array2<f64>,
+    /// W_b where windows are read in the image.
+    pub direct: Option<(Direct, Packed<f64>)>,
     /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u); empty where there is
     /// a `w_a`.
     pub a: Array1<f64>,
@@ -404,8 +408,9 @@ pub fn tiled<T: Clone>(channels: &Array1<T>, pixels: usize) -> Array1<T> {
 /// What one forward pass leaves for the backward pass; reused from step to step.
 #[derive(Default)]
 pub struct Trace {
-    /// `[rows, K · K · c_in]`: the windows; empty where they are the samples themselves.
-    pub columns: Array2<f64>,
+    /// `[rows, K · K · c_in]`: the windows; empty where they are not copied.
+    columns: Array2<f64>,
+    room: Room<f64>,
     /// `[rows, r]`: W_b x.
     pub u: Array2<f64>,
     /// `[rows, r]`: the rounded products.
@@ -431,6 +436,7 @@ impl Exact {
             patches: Patches::whole_samples(dense.inputs(), dense.outputs()),
             groups: (1, 1),
             w_b: dense.w_b.mapv(f64::from),
+            direct: None,
             a,
             w_a: None,
             w_c: dense.w_c.mapv(f64::from),
@@ -454,6 +460,7 @@ impl Exact {
             patches: Patches::whole_samples(n, bilinear.w_c.nrows()),
             groups: (1, 1),
             w_b,
+            direct: None,
             a: Array1::zeros(0),
             w_a: Some(w_a),
             w_c: bilinear.w_c.mapv(f64::from),
@@ -498,10 +505,12 @@ impl Exact {
             w_c.iter().map(|v| f64::from(*v)).collect(),
         );
         let bias = conv.bias.view().permuted_axes([1, 2, 0]);
+        let w_b = flat(conv.w_b.view());
         Exact {
+            direct: Exact::direct(&patches, w_b.view()),
             patches,
             groups: (conv.groups, if conv.depthwise() { conv.groups } else { 1 }),
-            w_b: flat(conv.w_b.view()),
+            w_b,
             a: Zip::from(&conv.coefficients)
                 .and(&conv.coefficient_shifts)
                 .map_collect(|&a, &t| f64::from(a) * power(format.frac - t - pf)),
@@ -511,6 +520,13 @@ impl Exact {
             product_frac: pf,
             output: Requantise::new(&conv.output, pf, p.area()),
         }
+    }
+
+    /// W_b, `[r, columns]`, where windows are read in the image.
+    pub fn direct(patches: &Patches, w_b: ArrayView2<f64>) -> Option<(Direct, Packed<f64>)> {
+        let direct = Direct::new(patches, w_b.nrows())?;
+        let packed = direct.pack(w_b);
+        Some((direct, packed))
     }
 
     /// Elements of all rows of one sample.
@@ -532,9 +548,17 @@ impl Exact {
                 *buffer = Array2::zeros((rows, columns));
             }
         }
-        let Trace { columns, u, m, y, z, rows, cropped, .. } = trace;
-        let columns = self.patches.gather(x, columns);
-        by_groups(columns, self.w_b.view(), self.groups.0, u.view_mut());
+        let Trace { columns, room, u, m, y, z, rows, cropped, .. } = trace;
+        if let Some((direct, w_b)) = &self.direct {
+            // Batches are in standard layout.
+            let (Some(x), [u]) = (x.to_slice(), slices([&mut *u])) else { unreachable!() };
+            let of_sample = self.patches.per_sample() * self.w_b.nrows();
+            let samples = x.chunks(self.patches.elements().0).zip(u.chunks_mut(of_sample));
+            samples.for_each(|(x, u)| direct.sums(x, w_b, room, u));
+        } else {
+            let columns = self.patches.gather(x, columns);
+            by_groups(columns, self.w_b.view(), self.groups.0, u.view_mut());
+        }
         if let Some(w_a) = &self.w_a {
             product(x, w_a.t(), m.view_mut());
             *m *= &*u;

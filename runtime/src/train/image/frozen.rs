@@ -8,6 +8,7 @@ use super::exact::{
     Exact, Kind, Node, Requantise, Trace, by_input, evaluate, further_inputs, leaving, slice,
     slice_mut, slices, tiled, widest,
 };
+use super::patches::direct;
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
 use super::steps::Steps;
@@ -16,6 +17,7 @@ use crate::network::Network;
 use crate::network::plan::Op;
 use crate::shape::Join;
 use crate::train::cells::Units;
+use crate::train::kernels::Packed;
 use crate::train::loadable::Ranges;
 use crate::train::loss::{Aims, Score};
 use crate::train::matmul::{Into, vectorised};
@@ -41,6 +43,8 @@ pub struct FrozenLayer {
     /// What is not trained.
     pub fixed: Fixed,
     exact: Exact,
+    /// W_b for the way back, where windows are read in the image.
+    back: Option<Packed<f64>>,
 }
 
 /// What a way back through a layer works in; reused from step to step.
@@ -52,6 +56,7 @@ pub struct Work {
     dm: Array2<f64>,
     uncropped: Array2<f64>,
     d_columns: Array2<f64>,
+    room: direct::Room<f64>,
 }
 
 /// A piece's part of a layer's gradients: of ã, `[r]`, of the bias, `[c_out]`, and of l, `[c_out]`,
@@ -189,6 +194,7 @@ impl FrozenLayer {
             patches: fixed.patches.clone(),
             groups: fixed.groups,
             w_b: fixed.w_b.clone(),
+            direct: Exact::direct(&fixed.patches, fixed.w_b.view()),
             a: Array1::zeros(r),
             w_a: None,
             w_c: fixed.w_c.clone(),
@@ -196,7 +202,8 @@ impl FrozenLayer {
             product_frac: fixed.product_frac,
             output: fixed.format.map(|format| Requantise { scales: Array1::zeros(n_out), format }),
         };
-        let mut layer = FrozenLayer { a, bias, log_scales, fixed, exact };
+        let back = exact.direct.as_ref().map(|(direct, _)| direct.pack_back(fixed.w_b.view()));
+        let mut layer = FrozenLayer { a, bias, log_scales, fixed, exact, back };
         layer.renew();
         layer
     }
@@ -324,7 +331,7 @@ impl FrozenLayer {
         gradients: &mut Gradients,
         dx: Option<(&mut Array2<f64>, Into)>,
     ) {
-        let Work { dy, dm, uncropped, d_columns } = work;
+        let Work { dy, dm, uncropped, d_columns, room } = work;
         let (c_out, rows) = (self.bias.value.ncols(), trace.y.nrows());
         // Gradients are in standard layout.
         let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else {
@@ -386,6 +393,18 @@ impl FrozenLayer {
         }
         *of_a *= &self.fixed.units;
         let Some((dx, into)) = dx else { return };
+        if let (Some((direct, _)), Some(w_b)) = (&self.exact.direct, &self.back) {
+            let [dm, dx] = slices([dm, dx]);
+            let of_sample = self.fixed.patches.per_sample() * self.exact.w_b.nrows();
+            let samples = dm.chunks(of_sample).zip(dx.chunks_mut(self.fixed.patches.elements().0));
+            for (dm, dx) in samples {
+                let du = |du: &mut [f64], first: usize| {
+                    du.copy_from_slice(&dm[first..first + du.len()]);
+                };
+                direct.back_to_inputs(du, room, (dx, w_b, into));
+            }
+            return;
+        }
         fit(d_columns, (rows, self.fixed.patches.columns()));
         columns_of(
             dm.view(),

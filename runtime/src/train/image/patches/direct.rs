@@ -36,7 +36,7 @@ struct Phase {
     windows: Vec<Stretch>,
 }
 
-/// What one sample is worked on with.
+/// What one sample is worked on with; what is left in it means nothing.
 pub struct Room<T> {
     image: Vec<T>,
     gradient: Vec<T>,
@@ -156,13 +156,20 @@ impl Direct {
             pixel: step.w * channels,
         };
         let Some(padded) = self.padded else { return source(x, input.width) };
-        // Pads are never written, so they stay 0.
         room.resize(padded.area() * channels, T::zero());
         let first = pad.w.min(padded.w);
-        let within = input.width.min(padded.w - first) * channels;
-        let rows = room.chunks_mut(padded.w * channels).skip(pad.h);
-        for (to, from) in rows.zip(x.chunks(input.width * channels)) {
-            to[first * channels..][..within].copy_from_slice(&from[..within]);
+        let (first, within) = (first * channels, input.width.min(padded.w - first) * channels);
+        let (above, rows) = room.split_at_mut(pad.h.min(padded.h) * padded.w * channels);
+        above.fill(T::zero());
+        let mut from = x.chunks(input.width * channels);
+        for to in rows.chunks_mut(padded.w * channels) {
+            let Some(from) = from.next() else {
+                to.fill(T::zero());
+                continue;
+            };
+            to[..first].fill(T::zero());
+            to[first..][..within].copy_from_slice(&from[..within]);
+            to[first + within..].fill(T::zero());
         }
         source(room, padded.w)
     }
@@ -197,23 +204,9 @@ impl Direct {
         room: &mut Room<T>,
         dx: Option<(&mut [T], &Packed<T>, Into)>,
     ) {
-        let Patches { input, step, down, across, .. } = self.patches;
-        let (size, lead) = self.gradient;
-        let (row, from) = (size.w * self.width, (lead.h * size.w + lead.w) * self.width);
-        room.gradient.resize(size.area() * self.width, T::zero());
-        let length = across * self.r;
-        room.row.resize(length, T::zero());
-        let rows = room.gradient[from..].chunks_mut(row).take(down);
-        for (first, to) in (0..).step_by(length).zip(rows) {
-            if self.r == self.width {
-                du(&mut to[..length], first);
-                continue;
-            }
-            du(&mut room.row, first);
-            for (to, from) in to.chunks_mut(self.width).zip(room.row.chunks(self.r)) {
-                to[..self.r].copy_from_slice(from);
-            }
-        }
+        self.take(du, room);
+        let Patches { down, across, .. } = self.patches;
+        let (row, from) = self.gradient();
         let image = self.image(x, &mut room.image);
         let together = (CACHED / (image.row + row)).max(1);
         for first in (0..down).step_by(together) {
@@ -230,12 +223,68 @@ impl Direct {
                 sum: &mut room.weights,
             });
         }
-        let Some((dx, w_b, into)) = dx else { return };
+        if let Some((dx, w_b, into)) = dx {
+            self.inputs(room, dx, w_b, into);
+        }
+    }
+
+    /// The same to dL/dx alone.
+    pub fn back_to_inputs<T: Real>(
+        &self,
+        du: impl Fn(&mut [T], usize),
+        room: &mut Room<T>,
+        (dx, w_b, into): (&mut [T], &Packed<T>, Into),
+    ) {
+        self.take(du, room);
+        self.inputs(room, dx, w_b, into);
+    }
+
+    /// Elements from a row of dL/du to the next, and before the first one.
+    fn gradient(&self) -> (usize, usize) {
+        let (size, lead) = self.gradient;
+        (size.w * self.width, (lead.h * size.w + lead.w) * self.width)
+    }
+
+    /// Takes dL/du between its pads.
+    fn take<T: Real>(&self, du: impl Fn(&mut [T], usize), room: &mut Room<T>) {
+        let Patches { down, across, .. } = self.patches;
+        let (row, from) = self.gradient();
+        room.gradient.resize(self.gradient.0.area() * self.width, T::zero());
+        room.row.resize(across * self.r, T::zero());
+        let (before, rows) = room.gradient.split_at_mut(from);
+        before.fill(T::zero());
+        for (y, to) in rows.chunks_mut(row).enumerate() {
+            if y >= down {
+                to.fill(T::zero());
+                continue;
+            }
+            let (to, pads) = to.split_at_mut(across * self.width);
+            pads.fill(T::zero());
+            let first = y * across * self.r;
+            if self.r == self.width {
+                du(to, first);
+                continue;
+            }
+            du(&mut room.row, first);
+            for (to, from) in to.chunks_mut(self.width).zip(room.row.chunks(self.r)) {
+                to[..self.r].copy_from_slice(from);
+                to[self.r..].fill(T::zero());
+            }
+        }
+    }
+
+    /// From dL/du to dL/dx.
+    fn inputs<T: Real>(&self, room: &Room<T>, dx: &mut [T], w_b: &Packed<T>, into: Into) {
+        let Patches { input, step, .. } = self.patches;
         let channels = input.channels;
         for phase in &self.phases {
             let first = (phase.first.h * input.width + phase.first.w) * channels;
             T::on_lanes(Convolution {
-                source: Source { elements: &room.gradient, row, pixel: self.width },
+                source: Source {
+                    elements: &room.gradient,
+                    row: self.gradient().0,
+                    pixel: self.width,
+                },
                 windows: &phase.windows,
                 matrix: w_b,
                 target: Target {
