@@ -1,7 +1,9 @@
-//! Products of windows with a matrix, and of windows with gradients.
+//! Products of windows with a matrix, and of windows with gradients. A row of a matrix is a window
+//! of one stretch.
 //!
 //! Numbers of one register belong to neighbouring channels of the result, so that each of its
-//! elements is one chain of multiply-adds, in the same order on any processor.
+//! elements is one chain of multiply-adds, in the same order on any processor; the bits are the
+//! same on all that fuse a multiply-add.
 
 use crate::shape::Extent;
 use crate::train::lanes::{Lanes, MOST_LANES, OnLanes};
@@ -21,8 +23,8 @@ pub struct Stretch {
     pub length: usize,
 }
 
-/// A matrix, turned, whose rows are whole registers: panel by panel of so many of its columns as
-/// are worked on at a time, so that these lie side by side.
+/// A matrix, turned and cut into panels of columns: the rows of a panel follow one another. They
+/// are filled up with zeros to whole registers.
 pub struct Packed<T> {
     entries: Vec<T>,
     rows: usize,
@@ -52,7 +54,7 @@ impl<T: Real> Packed<T> {
 
     /// Where the numbers of a row from column v on begin, and how far it is from there to those of
     /// the next row.
-    fn place(&self, row: usize, v: usize) -> (usize, usize) {
+    fn address(&self, row: usize, v: usize) -> (usize, usize) {
         let first = v / PANEL * PANEL;
         let panel_width = PANEL.min(self.width - first);
         (first * self.rows + row * panel_width + v - first, panel_width)
@@ -186,12 +188,13 @@ impl<T: Real> Convolution<'_, T> {
         let mut sums = [first; W];
         for stretch in windows.iter() {
             // SAFETY: `run` asserts that the last window lies within the source, all rows that
-            // windows name within the matrix, and that its rows are whole registers.
+            // windows name within the matrix, and that its rows are whole registers. V registers
+            // divide a panel, so those from v on are in one.
             unsafe {
                 let first = y * source.row + x * source.pixel + stretch.at;
                 let from: [*const T; W] =
                     std::array::from_fn(|i| source.elements.as_ptr().add(first + i * source.pixel));
-                let (at, apart) = matrix.place(stretch.row, v);
+                let (at, apart) = matrix.address(stretch.row, v);
                 let mut row = matrix.entries.as_ptr().add(at);
                 for k in 0..stretch.length {
                     let entries: [L::Register; V] =
@@ -202,7 +205,7 @@ impl<T: Real> Convolution<'_, T> {
                             *sum = lanes.multiply_add(element, entry, *sum);
                         }
                     }
-                    row = row.add(apart);
+                    row = row.wrapping_add(apart);
                 }
             }
         }
@@ -376,6 +379,7 @@ impl<T: Real> AffineMap<T> {
 
     /// Takes rows `[n, inputs]` to `[n, outputs]`.
     pub fn apply(&self, x: &[T], y: &mut [T], into: Into) {
+        assert!(!x.is_empty() && x.len().is_multiple_of(self.inputs), "rows are whole");
         T::on_lanes(Convolution {
             source: Source::rows(x, self.inputs),
             windows: &[Stretch { at: 0, row: 0, length: self.inputs }],

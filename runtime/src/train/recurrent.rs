@@ -163,7 +163,7 @@ impl<T: Real> Recurrent<T> {
         let [cells, hiddens] = &mut memory.state;
         cells.slice_mut(s![..b, ..]).assign(cell);
         hiddens.slice_mut(s![..b, ..]).assign(hidden);
-        let map = self.map_of_h(|w| AffineMap::linear(w));
+        let map = self.w_of_h().map(AffineMap::linear);
         for t in 0..steps {
             let (now, next) = (t * b..(t + 1) * b, (t + 1) * b..(t + 2) * b);
             let mut gates = memory.gates.slice_mut(s![now.clone(), ..]);
@@ -207,9 +207,11 @@ impl<T: Real> Recurrent<T> {
         hidden.assign(&hiddens.slice(s![steps * b.., ..]));
     }
 
-    /// What h is multiplied with, packed once for all steps, where that is one matrix.
-    fn map_of_h(&self, pack: impl Fn(ArrayView2<T>) -> AffineMap<T>) -> Option<AffineMap<T>> {
-        self.h.products.is_none().then(|| pack(self.h.w_b.effective()))
+    /// What h is multiplied with, to be packed once for all steps: where that is one matrix, and all
+    /// gates are its outputs.
+    fn w_of_h(&self) -> Option<ArrayView2<'_, T>> {
+        let one = self.h.products.is_none() && self.cell == Cell::Lstm;
+        one.then(|| self.h.w_b.effective())
     }
 
     /// The gradients of all parameters, in the order of [`parameters`](Self::parameters), and
@@ -232,7 +234,7 @@ impl<T: Real> Recurrent<T> {
             Cell::Lstm => Into::Place,
             Cell::Gru => Into::Sum,
         };
-        let map = self.map_of_h(|w| AffineMap::linear(w.reversed_axes()));
+        let map = self.w_of_h().map(|w| AffineMap::linear(w.reversed_axes()));
         for t in (0..rows / b).rev() {
             let now = t * b..(t + 1) * b;
             dh += &dz.slice(s![now.clone(), ..]);

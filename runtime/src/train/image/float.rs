@@ -1095,6 +1095,34 @@ full_precision = true
         }
     }
 
+    /// Where all rows of W_b x are the same, what stands behind its norm changes nothing.
+    #[test]
+    fn blank_images_have_no_gradients_but_rounding() {
+        let text = r#"name = "t"
+input = { shape = [6, 5, 1], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 4, kernel = 1, r = 4 } },
+    "relu",
+    { conv2d = { channels = 16, kernel = 2, r = 16 } },
+    "relu",
+    { conv2d = { channels = 10, kernel = 2, r = 9 } },
+    "relu",
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        let network = Network::parse("t", text).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut float = Float::<f32>::new(&network, network.elements(), &mut rng);
+        let labels = [0, 1, 2, 1];
+        float.gradients(Array2::zeros((4, 30)).view(), &Targets::of(&labels).into());
+        for (l, layer) in float.trained_mut().enumerate().skip(1).take(2) {
+            for (name, parameter, _) in layer.parameters() {
+                let most = parameter.gradient.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+                assert!(name == "bias" || name == "w_b" || most < 1e-4, "{l} {name} {most}");
+            }
+        }
+    }
+
     /// The fixed threshold begins with TWN's matrices, and with what those compute.
     #[test]
     fn a_fixed_threshold_begins_with_the_function_of_twn() {

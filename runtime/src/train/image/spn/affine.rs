@@ -87,7 +87,7 @@ pub(super) fn normalise_gradient<T: Real>(
     let inverse = column(norm.inverse.iter().copied());
     let slope = column(norm.slope(factor));
     let along = (&gradient * rows).sum_axis(Axis(1)).insert_axis(Axis(1)) * &inverse;
-    place(&along, &mut factor.gradient);
+    to_gradient(&along, &mut factor.gradient);
     let of_variances = &along * &inverse * &slope * -0.5;
     // Twice, since the rows stand on both sides of their variance.
     (gradient * slope + spread.times(rows) * 2.0 * &of_variances, of_variances)
@@ -100,27 +100,13 @@ pub(super) fn total<T>(pieces: &[Piece<T>]) -> Array2<f64> {
     total
 }
 
-pub(super) fn place<T: Real>(from: &Array2<f64>, gradient: &mut Array2<T>) {
-    gradient.iter_mut().zip(from).for_each(|(g, v)| *g = T::real(*v));
-}
-
-/// More products than these take longer, with all their products by one another, than the passes
-/// over y that they save.
+/// With more of them their covariance, r² products a row, takes longer than the passes over y that
+/// it saves.
 const MOST_PRODUCTS: usize = 128;
 /// Rows that a map takes at a time.
 const ROWS: usize = 64;
 /// Rows whose products are summed up in T.
 const BLOCK: usize = 1 << 10;
-
-/// Rows of r numbers with zeros behind, so that each is whole registers.
-fn filled_up<'a, T: Real>((u, r): (&[T], usize), (v, width): (&'a mut [T], usize)) -> &'a [T] {
-    let v = &mut v[..u.len() / r * width];
-    for (v, u) in v.chunks_mut(width).zip(u.chunks(r)) {
-        v[..r].copy_from_slice(u);
-        v[r..].fill(T::zero());
-    }
-    v
-}
 
 /// `u - centre`, row by row, `[n, r]` to `[n, width]` with zeros behind; `centre` is [wide].
 fn centred<'a, T: Real>(
@@ -183,8 +169,8 @@ impl<T: Real> Piece<T> {
     }
 
     /// Takes dL/dz through the relu where z is given, to the sums of dL/dy and to those of the
-    /// products of its numbers, `[n, c_out]`, with those of u, `[n, r]`; where W_c is the identity
-    /// to those of the products of each with its own, less its mean.
+    /// products of its numbers, `[n, c_out]`, with those of `u - centre`, `[n, r]`, or of each with
+    /// its own where W_c is the identity.
     fn correlate(
         &mut self,
         cut: Cut,
@@ -212,9 +198,9 @@ impl<T: Real> Piece<T> {
                 continue;
             }
             sum_columns(dz, c_out, &mut self.sums[0]);
-            let u = if r == width { u } else { filled_up((u, r), (&mut self.v, width)) };
+            let v = centred((u, r), centre, (&mut self.v, width));
             let rows = (Source::rows(dz, c_out), c_out);
-            correlate(rows, (Source::rows(u, width), width), n, part);
+            correlate(rows, (Source::rows(v, width), width), n, part);
             since += n;
             if since >= BLOCK {
                 flush(part, width, &mut self.exact);
@@ -318,9 +304,11 @@ impl<T: Real> Spn<T> {
         let d_slope = match spread {
             Spread::Variances(_) => column(sums[1].iter().copied()),
             Spread::Covariance(_) => {
+                // The centre is the mean as T has it.
+                let apart = mean - &exact(norm.centre.view().insert_axis(Axis(0))).row(0);
                 let mut d_slope = total(pieces);
                 for (mut row, d) in d_slope.rows_mut().into_iter().zip(&d_offset) {
-                    row.scaled_add(-d, mean);
+                    row.scaled_add(-d, &apart);
                 }
                 d_slope
             }
@@ -329,14 +317,14 @@ impl<T: Real> Spn<T> {
         let d_hidden = match w_c {
             None => d_linear,
             Some(w_c) => {
-                place(&(&d_linear * &hidden.t()), &mut w_c.weights.gradient);
+                to_gradient(&(&d_linear * &hidden.t()), &mut w_c.weights.gradient);
                 (d_linear * exact(w_c.effective())).sum_axis(Axis(0)).insert_axis(Axis(1))
             }
         };
         // ã/σ_u, as rows that read one number each, of which all is in σ_u.
         let inverse = column(norm.inverse.iter().copied());
         let d_a = d_hidden * &inverse;
-        place(&d_a, &mut a.gradient);
+        to_gradient(&d_a, &mut a.gradient);
         let d_inner = d_a * inverse * hidden * -0.5;
         // The covariance is the mean of products of distances from the mean: each row of u is on
         // both sides of its own.

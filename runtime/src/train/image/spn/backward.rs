@@ -15,7 +15,7 @@ impl<T: Real> Spn<T> {
     /// Leads dL/dz, which it consumes, back to all gradients and, where asked for, to dL/dx, added
     /// to what is there or in its place. Straight through the quantiser: the gradient of the
     /// ternary matrix is taken for that of the weights behind it. x and z are those of the last
-    /// forward pass; `dv` is room to work in.
+    /// forward pass, unchanged: where z is 0 the relu let nothing through; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
@@ -208,7 +208,7 @@ impl<T: Real> Spn<T> {
                     let du = |du: &mut [T], first: usize| {
                         let (row, n) = (first / r, du.len() / r);
                         let d = &d[row * channels..(row + n) * channels];
-                        through.place(d, &u[first..first + n * r], du);
+                        through.finish(d, &u[first..first + n * r], du);
                     };
                     let dx = dx.as_mut().and_then(|dx| Some((dx.next()?, w_b, into_dx)));
                     direct.back(x, du, &mut piece.room, dx);
@@ -226,7 +226,7 @@ impl<T: Real> Spn<T> {
                 let mut du = &d[of_tile.clone()];
                 if !matches!(through, Through::Nothing) {
                     let finished = &mut piece.v[..du.len()];
-                    through.place(du, &u[of_tile], finished);
+                    through.finish(du, &u[of_tile], finished);
                     du = finished;
                 }
                 let du = view(du, (rows.len(), r));
@@ -339,7 +339,7 @@ pub(super) enum Through<T> {
 
 impl<T: Real> Through<T> {
     /// Places dL/du of rows.
-    fn place(&self, d: &[T], u: &[T], du: &mut [T]) {
+    fn finish(&self, d: &[T], u: &[T], du: &mut [T]) {
         match self {
             Through::Nothing => du.copy_from_slice(d),
             Through::Norm(gradient) => {
@@ -428,8 +428,11 @@ fn collect<T: Real>(
     std::mem::swap(matrix(first), gradient);
 }
 
-pub(super) fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
-    gradient.iter_mut().zip(sums).for_each(|(g, s)| *g = T::real(*s));
+pub(super) fn to_gradient<'a, T: Real>(
+    from: impl IntoIterator<Item = &'a f64>,
+    gradient: &mut Array2<T>,
+) {
+    gradient.iter_mut().zip(from).for_each(|(g, v)| *g = T::real(*v));
 }
 
 /// The gradient of W_b from that of u = columns · W_bᵀ, group by group.

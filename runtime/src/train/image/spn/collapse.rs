@@ -7,7 +7,8 @@
 //! follow from that one by small products in f64. dL/dx, which would need C's gradient too, nobody
 //! asks for at the input.
 
-use super::affine::{Spread, exact, normalise, normalise_gradient, place, total};
+use super::affine::{Spread, exact, normalise, normalise_gradient, total};
+use super::backward::to_gradient;
 use super::{Products, Spn};
 use crate::train::image::patches::{view, view_mut};
 use crate::train::matmul::{Into, Real, is_positive, product, product_into, vectorised};
@@ -135,17 +136,17 @@ impl<T: Real> Spn<T> {
         });
         let total = total(pieces);
         let (d_map, d_offset) = (total.slice(s![.., ..k]), total.slice(s![.., k..]));
-        place(&d_offset.to_owned(), &mut bias.gradient);
+        to_gradient(&d_offset.to_owned(), &mut bias.gradient);
         let d_slope = &d_map - &d_offset.dot(&mean.view().insert_axis(Axis(0)));
         let d_linear = normalise_gradient(d_slope, linear, spread, (scale, outer)).0;
         let d_hidden = match w_c {
             None => d_linear,
             Some(w_c) => {
-                place(&d_linear.dot(&hidden.t()), &mut w_c.weights.gradient);
+                to_gradient(&d_linear.dot(&hidden.t()), &mut w_c.weights.gradient);
                 exact(w_c.effective()).t().dot(&d_linear)
             }
         };
         let d_w_b = normalise_gradient(d_hidden, &exact(w_b.effective()), spread, (a, norm)).0;
-        place(&d_w_b, &mut w_b.weights.gradient);
+        to_gradient(&d_w_b, &mut w_b.weights.gradient);
     }
 }
