@@ -1113,6 +1113,9 @@ layers = [
         let network = Network::parse("t", text).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let mut float = Float::<f32>::new(&network, network.elements(), &mut rng);
+        for spn in float.spns_mut() {
+            spn.bias.value.fill(0.3);
+        }
         let labels = [0, 1, 2, 1];
         float.gradients(Array2::zeros((4, 30)).view(), &Targets::of(&labels).into());
         for (l, layer) in float.trained_mut().enumerate().skip(1).take(2) {

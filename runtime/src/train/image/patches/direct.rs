@@ -334,7 +334,7 @@ mod tests {
     }
 
     fn are_those_of_gathered_windows<T: Real>() {
-        let mut met = 0;
+        let (mut met, mut room) = (0, Room::default());
         for seed in 0..600 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let patches = any_patches(&mut rng);
@@ -346,8 +346,7 @@ mod tests {
             let w_b = Array2::from_shape_vec((r, columns), whole::<T>(r * columns, 2)).unwrap();
             let mut buffer = vec![];
             let windows = patches.gather_rows(&x, 0..patches.per_sample(), &mut buffer);
-            let mut room = Room::default();
-            // What a sample before has left is nothing to the next.
+            // What samples and layers before have left is nothing to the next.
             for sample in 0..2 {
                 let mut u = vec![T::real(7.0); patches.per_sample() * r];
                 direct.sums(&x, &direct.pack(w_b.view()), &mut room, &mut u);
