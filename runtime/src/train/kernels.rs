@@ -52,6 +52,13 @@ impl<T: Real> Packed<T> {
         Packed { entries, rows, width }
     }
 
+    /// The matrix that a, `[columns, rows]`, is when it is turned.
+    pub fn turned(a: ArrayView2<T>) -> Self {
+        Packed::new((a.ncols(), a.nrows()), |i, of_panel| {
+            a.slice_move(s![of_panel, i]).into_iter().copied()
+        })
+    }
+
     /// Where the numbers of a row from column v on begin, and how far it is from there to those of
     /// the next row.
     fn address(&self, row: usize, v: usize) -> (usize, usize) {
@@ -354,22 +361,16 @@ pub struct AffineMap<T> {
 impl<T: Real> AffineMap<T> {
     /// The map of A, `[outputs, inputs]`, and b, `[outputs]`.
     pub fn new(a: &Array2<f64>, b: &Array1<f64>) -> Self {
-        let (outputs, inputs) = a.dim();
-        let matrix = Packed::new((inputs, outputs), |i, of_panel| {
-            a.slice(s![of_panel, i]).into_iter().map(|v| T::real(*v))
-        });
+        let map = AffineMap::linear(a.mapv(T::real).view());
         let mut offset: Vec<T> = b.iter().map(|b| T::real(*b)).collect();
-        offset.resize(matrix.width, T::zero());
-        AffineMap { matrix, offset: Some(offset), inputs, outputs }
+        offset.resize(map.matrix.width, T::zero());
+        AffineMap { offset: Some(offset), ..map }
     }
 
     /// The map of A, `[outputs, inputs]`, alone.
     pub fn linear(a: ArrayView2<T>) -> Self {
         let (outputs, inputs) = a.dim();
-        let matrix = Packed::new((inputs, outputs), |i, of_panel| {
-            a.slice_move(s![of_panel, i]).into_iter().copied()
-        });
-        AffineMap { matrix, offset: None, inputs, outputs }
+        AffineMap { matrix: Packed::turned(a), offset: None, inputs, outputs }
     }
 
     /// Inputs and outputs.

@@ -207,8 +207,8 @@ impl<T: Real> Recurrent<T> {
         hidden.assign(&hiddens.slice(s![steps * b.., ..]));
     }
 
-    /// What h is multiplied with, to be packed once for all steps: where that is one matrix, and all
-    /// gates are its outputs.
+    /// What h is multiplied with, to be packed once for all steps: where that is one matrix, and
+    /// all gates are its outputs.
     fn w_of_h(&self) -> Option<ArrayView2<'_, T>> {
         let one = self.h.products.is_none() && self.cell == Cell::Lstm;
         one.then(|| self.h.w_b.effective())

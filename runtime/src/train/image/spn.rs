@@ -252,10 +252,10 @@ impl<T: Real> Spn<T> {
             (TILE / self.patches.columns()).next_multiple_of(16).max(16)
         };
         let outputs = self.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
-        let (w_b, w_c) = (
-            self.w_b.weights.value.dim(),
-            self.w_c.as_ref().map_or((0, 0), |w| w.weights.value.dim()),
-        );
+        // The direct way sums up W_b's gradient in its room; W_c's follows from the affine map's.
+        let w_b = if self.direct.is_some() { (0, 0) } else { self.w_b.weights.value.dim() };
+        let w_c = self.w_c.as_ref().filter(|_| !self.is_affine);
+        let w_c = w_c.map_or((0, 0), |w_c| w_c.weights.value.dim());
         self.pieces.resize_with(n.div_ceil(samples), || Piece {
             moments: Moments::default(),
             sums: [vec![], vec![]],

@@ -131,9 +131,7 @@ impl Direct {
 
     /// W_b, `[r, columns]`, for [`sums`](Self::sums).
     pub fn pack<T: Real>(&self, w_b: ArrayView2<T>) -> Packed<T> {
-        Packed::new((w_b.ncols(), self.r), |i, products| {
-            w_b.slice_move(s![products, i]).into_iter().copied()
-        })
+        Packed::turned(w_b)
     }
 
     /// W_b, `[r, columns]`, for the way [back](Self::back).

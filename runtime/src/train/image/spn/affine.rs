@@ -183,7 +183,7 @@ impl<T: Real> Piece<T> {
         self.sums = [vec![0.0; c_out], vec![0.0; r]];
         let part = &mut self.patch[..if identity { 0 } else { c_out * width }];
         part.fill(T::zero());
-        self.exact = Array2::zeros((c_out, r));
+        self.exact = Array2::zeros(if identity { (0, 0) } else { (c_out, r) });
         let mut since = 0;
         for rows in cut.tiles(u.len() / r) {
             let (pixels, n) = (rows.start * c_out..rows.end * c_out, rows.len());
@@ -343,7 +343,7 @@ impl<T: Real> Spn<T> {
                 let offset = -(of_u.dot(mean) + slope.t().dot(&d_offset) / *n);
                 Through::Map {
                     of_d: AffineMap::new(&slope.t().to_owned(), &offset),
-                    of_u: AffineMap::new(&of_u, &Array1::zeros(r)),
+                    of_u: AffineMap::linear(of_u.mapv(T::real).view()),
                 }
             }
         }
@@ -354,8 +354,9 @@ fn numbers<'a, T: Real>(values: impl IntoIterator<Item = &'a f64>) -> Vec<T> {
     values.into_iter().map(|v| T::real(*v)).collect()
 }
 
-/// What takes u, `[n, r]`, to what stands before the relu, `[n, c_out]`.
+/// What takes u, `[n, r]`, or y, `[n, c_out]`, to what stands before the relu, `[n, c_out]`.
 pub(super) enum Map<T> {
+    /// What mixes the numbers of a row.
     Matrix(AffineMap<T>),
     /// `(u - centre) · slope + offset`, column by column, all [wide].
     Diagonal([Vec<T>; 3]),

@@ -293,10 +293,15 @@ pub(super) fn sum_columns<T: Real>(rows: &[T], c: usize, sums: &mut [f64]) {
                 part.iter_mut().zip(rows).for_each(|(sum, &v)| *sum += v);
             }
         });
-        // NumCast of a float to f64 never fails.
-        let part = narrow(&part, c);
-        sums.iter_mut().zip(part).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
+        add_row(&part, c, sums);
     }
+}
+
+/// Adds a [wide] row of c columns to `sums`.
+fn add_row<T: Real>(row: &[T], c: usize, sums: &mut [f64]) {
+    // NumCast of a float to f64 never fails.
+    let row = narrow(row, c);
+    sums.iter_mut().zip(row).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
 }
 
 /// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is
@@ -316,12 +321,7 @@ pub(super) fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<
                 }
             }
         });
-        for (sums, row) in sums.iter_mut().zip([plain, along]) {
-            // NumCast of a float to f64 never fails.
-            sums.iter_mut()
-                .zip(narrow(&row, c))
-                .for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
-        }
+        sums.iter_mut().zip([plain, along]).for_each(|(sums, row)| add_row(&row, c, sums));
     }
 }
 
@@ -329,12 +329,10 @@ pub(super) fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<
 pub(super) enum Through<T> {
     /// That is what they are.
     Nothing,
+    /// The gradient of a norm.
     Norm(NormGradient<T>),
     /// The sum of what two maps make of d and of u.
-    Map {
-        of_d: AffineMap<T>,
-        of_u: AffineMap<T>,
-    },
+    Map { of_d: AffineMap<T>, of_u: AffineMap<T> },
 }
 
 impl<T: Real> Through<T> {
