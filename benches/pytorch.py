@@ -258,6 +258,11 @@ class Network:
                 yield f"float.{i}.{name}", parameter
 
 
+def classifies(name):
+    """Whether the labels of a network are classes, as those of noise are."""
+    return "loss" not in tomllib.loads((NETWORKS / f"{name}.toml").read_text())["train"]
+
+
 def noise(network, samples):
     rng = np.random.default_rng(1)
     x = rng.integers(0, 256, (samples, *network.shape), np.uint8)
@@ -546,7 +551,7 @@ def gradients(args, names):
 
 def main():
     names = sorted(p.stem for p in NETWORKS.glob("*.toml"))
-    images = [name for name in names if name != "lstm"]
+    images = [name for name in names if name != "lstm" and classifies(name)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gradients", action="store_true", help="compare gradients instead of throughput")
     default = "all that are timed, with --gradients all of images, unless told"
